@@ -1,0 +1,179 @@
+"""Many texts in batches: bounded in flight, in order, and split where the service takes fewer at once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from ._call import EMBEDDINGS, Learnt, learnt_for
+from ._errors import APIStatusError, AzureAIError, ConfigurationError
+from ._inputs import DEFAULT_BATCH, batches
+from ._profiles import profile_for
+from ._types import Embeddings, Usage
+
+if TYPE_CHECKING:
+    from ._client import InferenceClient
+
+DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
+
+
+class Batches:
+    """One job of `embed_many`."""
+
+    def __init__(
+        self,
+        client: InferenceClient,
+        texts: Iterable[str],
+        batch_size: int | None,
+        max_concurrency: int | None,
+        on_progress: Callable[[int, int | None], object] | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        if isinstance(texts, str):
+            raise ConfigurationError("texts is one string: pass a list of strings.")
+        if batch_size is not None and batch_size < 1:
+            raise ConfigurationError(f"batch_size={batch_size!r}: use 1 or more.")
+        if max_concurrency is not None and not 1 <= max_concurrency <= MAX_CONCURRENCY:
+            raise ConfigurationError(f"max_concurrency={max_concurrency!r}: use 1 to {MAX_CONCURRENCY}.")
+        model = (options.get("extra") or {}).get("model") or client.model
+        self._client = client
+        self._options = options
+        self._learnt = learnt_for(client.endpoint, model, EMBEDDINGS)
+        self._size = batch_size or min(profile_for(model).max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
+        self._concurrency = max_concurrency or DEFAULT_CONCURRENCY
+        self._texts = texts
+        self._total = len(texts) if isinstance(texts, Sized) else None
+        self._on_progress = on_progress
+        self._finished = 0
+
+    def run(self) -> Iterator[Embeddings]:
+        """The batches' vectors in input order, requests in threads; a single batch needs none."""
+        batches = self._batches()
+        first = list(islice(batches, 2))
+        if len(first) < 2:  # noqa: PLR2004
+            yield from (self._done(self._embed(start, batch)) for start, batch in first)
+            return
+        pending: deque[Future[Embeddings]] = deque()
+        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="azureai-embed")
+        try:
+            for start, batch in chain(first, batches):
+                pending.append(pool.submit(copy_context().run, self._embed, start, batch))
+                if len(pending) >= self._concurrency:
+                    yield self._done(pending.popleft().result())
+            while pending:
+                yield self._done(pending.popleft().result())
+        finally:
+            # What is in flight ends by itself: the caller is not made to wait for an answer that nobody wants.
+            pool.shutdown(wait=not pending, cancel_futures=True)
+
+    async def arun(self) -> AsyncIterator[Embeddings]:
+        """The batches' vectors in input order, requests in tasks."""
+        pending: deque[asyncio.Task[Embeddings]] = deque()
+        try:
+            for start, batch in self._batches():
+                pending.append(asyncio.ensure_future(self._aembed(start, batch)))
+                if len(pending) >= self._concurrency:
+                    yield self._done(await pending.popleft())
+            while pending:
+                yield self._done(await pending.popleft())
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def _embed(self, start: int, batch: list[str], limit: int | None = None) -> Embeddings:
+        """The vectors of one batch, in several requests where the service takes fewer texts at once."""
+        parts: list[Embeddings] = []
+        for first, piece in self._pieces(start, batch, limit):
+            try:
+                parts.append(self._client.embed(piece, **self._options))
+            except AzureAIError as error:
+                parts.append(self._embed(first, piece, self._smaller(error, first, piece)))
+        return _merged(parts)
+
+    async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> Embeddings:
+        parts: list[Embeddings] = []
+        for first, piece in self._pieces(start, batch, limit):
+            try:
+                parts.append(await self._client.aembed(piece, **self._options))
+            except AzureAIError as error:
+                parts.append(await self._aembed(first, piece, self._smaller(error, first, piece)))
+        return _merged(parts)
+
+    def _batches(self) -> Iterator[tuple[int, list[str]]]:
+        start = 0
+        for batch in batches(self._texts, self._size):
+            yield start, batch
+            start += len(batch)
+
+    def _pieces(self, start: int, batch: list[str], limit: int | None) -> Iterator[tuple[int, list[str]]]:
+        """The batch in pieces of what the service is known to take by now."""
+        size = min(self._learnt.max_batch or len(batch), limit or len(batch), len(batch))
+        for offset in range(0, len(batch), size):
+            yield start + offset, batch[offset : offset + size]
+
+    def _smaller(self, error: AzureAIError, first: int, piece: list[str]) -> int:
+        """The size to try next, or raises the error with the place of the batch.
+
+        A limit of inputs is remembered; that a body was too large (413) says nothing about shorter texts.
+        """
+        limit = refused_size(error, len(piece))
+        if limit is None:
+            error.first_index, error.batch_size = first, len(piece)
+            error.add_note(f"In texts {first} to {first + len(piece) - 1}; those before are done.")
+            raise error
+        if not _is_too_large(error):
+            _lower(self._learnt, limit)
+        return limit
+
+    def _done(self, embeddings: Embeddings) -> Embeddings:
+        self._finished += len(embeddings.vectors)
+        if self._on_progress is not None:
+            self._on_progress(self._finished, self._total)
+        return embeddings
+
+
+# Cohere: "total number of texts must be at most 96 - received 128"; Azure OpenAI: "the max number of inputs is 2048".
+_TOO_MANY = re.compile(
+    r"too many (?:inputs|texts)|number of (?:inputs|texts)|batch.?size|(?:inputs|texts) .*at most", re.IGNORECASE
+)
+_LIMIT = re.compile(r"(?:at most|maximum|max number|limit)[^\d.]{0,60}(\d+)", re.IGNORECASE)
+"""Any other number may be of the model's name, or how many there were."""
+
+
+def refused_size(error: AzureAIError, size: int) -> int | None:
+    """How many inputs the service takes, when it refused a request for having too many; else `None`."""
+    if not isinstance(error, APIStatusError) or size < 2 or error.status_code not in {400, 413, 422}:  # noqa: PLR2004
+        return None
+    if _is_too_large(error):
+        return size // 2
+    if not _TOO_MANY.search(error.message):
+        return None
+    named = [int(number) for number in _LIMIT.findall(error.message.split("[", 1)[0]) if 0 < int(number) < size]
+    return max(named) if named else size // 2
+
+
+def _is_too_large(error: AzureAIError) -> bool:
+    return isinstance(error, APIStatusError) and error.status_code == 413  # noqa: PLR2004
+
+
+def _lower(learnt: Learnt, limit: int) -> None:
+    learnt.max_batch = min(limit, learnt.max_batch or limit)
+
+
+def _merged(parts: list[Embeddings]) -> Embeddings:
+    """The answers to the pieces of one batch as one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    vectors = [vector for part in parts for vector in part.vectors]
+    usages = [part.usage for part in parts if part.usage is not None]
+    usage = Usage(sum(u.prompt_tokens for u in usages), 0, sum(u.total_tokens for u in usages)) if usages else None
+    return replace(first, vectors=vectors, usage=usage)

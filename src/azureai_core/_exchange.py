@@ -1,0 +1,379 @@
+"""One call over the wire, in both colours: sign, send, amend where the service says how, and read the answer."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing, contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from ._auth import KeyAuth, TokenAuth
+from ._call import (
+    CHAT,
+    EMBEDDINGS,
+    IMAGE_EMBEDDINGS,
+    INFO,
+    TEXT,
+    Call,
+    ExtraParameters,
+    UnsupportedParameters,
+    amend,
+    body_of,
+    extra_parameters_header,
+)
+from ._endpoint import Endpoint
+from ._errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AzureAIError,
+    error_from_response,
+    mask,
+    public_url,
+    request_id_of,
+    with_id,
+)
+from ._limits import RateLimit, throttle_for
+from ._stream import DeltaReader
+from ._telemetry import observed
+from ._transports import Transports
+from ._types import Delta, Json, ResponseMeta, from_json_text, parse_completion
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 600.0
+"""Seconds. The service itself may think for up to 29 minutes. Source: 'Foundry Models quotas and limits'."""
+
+# Answer headers that reach the caller. Source: recorded answers.
+_KEPT_HEADERS = (
+    "x-ratelimit-",
+    "azureml-model-",
+    "x-ms-region",
+    "x-aml-cluster",
+    "x-ms-rai-invoked",
+    "x-api-warning",
+    "prompt_token_len",
+    "sampling_token_len",
+    "num_tokens",
+    "num_chars",
+    "apim-request-id",
+    "x-request-id",
+    "x-ms-client-request-id",
+)
+
+
+class Exchange:
+    """Sends the calls of one client."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        auth: KeyAuth | TokenAuth,
+        transports: Transports,
+        *,
+        headers: Mapping[str, str],
+        timeout: float | httpx.Timeout | None,
+        extra_parameters: ExtraParameters | None,
+        unsupported: UnsupportedParameters,
+        limits: RateLimit | None,
+    ) -> None:
+        self.transports = transports
+        self._endpoint = endpoint
+        self._auth = auth
+        self._given = {name.lower(): value for name, value in headers.items()}
+        self._headers = {"accept": "application/json", "user-agent": _user_agent(), **self._given}
+        self._timeout = timeout
+        self._urls: dict[str, httpx.URL] = {}  # parsing one costs as much as building the request
+        self._extra_parameters = extra_parameters
+        self._unsupported = unsupported
+        self._limits = limits
+
+    # ------------------------------------------------------------------ whole answers
+
+    def send(self, call: Call) -> tuple[Json, ResponseMeta]:
+        """The decoded body of the answer, and what its head says."""
+        response, call = self._open(call)
+        with closing(response), self._connection_errors():
+            response.read()
+        return self._answer(response, call), _meta(response, call)
+
+    async def asend(self, call: Call) -> tuple[Json, ResponseMeta]:
+        response, call = await self._aopen(call)
+        async with aclosing(response):
+            with self._connection_errors():
+                await response.aread()
+        return self._answer(response, call), _meta(response, call)
+
+    # ------------------------------------------------------------------ streams
+
+    def stream(self, call: Call) -> Iterator[Delta]:
+        """The deltas of a streamed answer; see `InferenceClient.stream`."""
+        with observed(self._endpoint, call.route, call.payload) as seen:
+            response, call = self._open(call)
+            with closing(response):
+                if _is_json(response):  # this host does not stream: its whole answer is the one delta
+                    with self._connection_errors():
+                        response.read()
+                    yield seen.delta(self._whole_as_delta(response, call))
+                    return
+                reading = _Reading(self, response, call)
+                try:
+                    for piece in response.iter_bytes():
+                        for delta in reading.feed(piece):
+                            yield seen.delta(delta)
+                except httpx.HTTPError as error:
+                    reading.judge(error)
+                for delta in reading.end():
+                    yield seen.delta(delta)
+                reading.check_complete()
+
+    async def astream(self, call: Call) -> AsyncIterator[Delta]:
+        with observed(self._endpoint, call.route, call.payload) as seen:
+            response, call = await self._aopen(call)
+            async with aclosing(response):
+                if _is_json(response):  # this host does not stream: its whole answer is the one delta
+                    with self._connection_errors():
+                        await response.aread()
+                    yield seen.delta(self._whole_as_delta(response, call))
+                    return
+                reading = _Reading(self, response, call)
+                try:
+                    async for piece in response.aiter_bytes():
+                        for delta in reading.feed(piece):
+                            yield seen.delta(delta)
+                except httpx.HTTPError as error:
+                    reading.judge(error)
+                for delta in reading.end():
+                    yield seen.delta(delta)
+                reading.check_complete()
+
+    # ------------------------------------------------------------------ one answer
+
+    def _open(self, call: Call) -> tuple[httpx.Response, Call]:
+        """A successful answer, its body unread, and the call as it went at last."""
+        while True:
+            request = self._auth.sign(self._request(call, self.transports.http_client))
+            with self._connection_errors():
+                response = self.transports.sync().handle_request(request)
+                response.request = request
+                if response.is_success:
+                    return response, call
+                with closing(response):
+                    response.read()
+            call = amend(call, self._error(response), self._endpoint, self._unsupported)
+
+    async def _aopen(self, call: Call) -> tuple[httpx.Response, Call]:
+        while True:
+            request = await self._auth.asign(self._request(call, self.transports.async_http_client))
+            with self._connection_errors():
+                response = await (await self.transports.current()).handle_async_request(request)
+                response.request = request
+                if response.is_success:
+                    return response, call
+                async with aclosing(response):
+                    await response.aread()
+            call = amend(call, self._error(response), self._endpoint, self._unsupported)
+
+    def _request(self, call: Call, client: Any) -> httpx.Request:
+        """The request of a call, not signed yet; built by the caller's own client where there is one."""
+        headers = {"x-ms-client-request-id": str(uuid4())}
+        extra = extra_parameters_header(call, self._endpoint, self._extra_parameters)
+        if extra is not None:
+            headers["extra-parameters"] = extra
+        headers |= self._headers
+        extensions: dict[str, Any] = {
+            "timeout": _timeout(self._timeout, client),
+            "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
+        }
+        method, content = "GET", None
+        if call.route != INFO:
+            headers.setdefault("content-type", "application/json")
+            method, content = "POST", body_of(call)
+            extensions["azureai_tokens"] = len(content) // 4 + (call.payload.get("max_tokens") or 0)
+        url = self._url(call.route)
+        if client is None:
+            return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+        request: httpx.Request = client.build_request(  # a client's own parameters would replace the URL's
+            method, url, params=url.params or None, headers=headers, content=content, extensions=extensions
+        )
+        return request
+
+    def _url(self, route: str) -> httpx.URL:
+        if route not in self._urls:
+            self._urls[route] = httpx.URL(self._endpoint.url(route))
+        return self._urls[route]
+
+    def _error(self, response: httpx.Response) -> APIStatusError:
+        return error_from_response(response, secrets=self.secrets())
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must not appear in any text: the credential, and what headers and queries may hold besides."""
+        given = [*self._given.items(), *self._endpoint.query]
+        for client in (self.transports.http_client, self.transports.async_http_client):
+            if client is not None:
+                given += [*client.headers.items(), *client.params.multi_items()]
+        return (*self._auth.secrets(), *(value for name, value in given if _may_be_secret(name.lower(), value)))
+
+    @contextmanager
+    def _connection_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise self._connection_error(error) from self.cause(error)
+
+    def cause(self, error: Exception) -> Exception | None:
+        """The error to chain to, unless its text holds a secret."""
+        return error if self.masked(str(error)) == str(error) else None
+
+    def masked(self, text: str) -> str:
+        """`text` without the credential."""
+        return mask(text, self.secrets())
+
+    def _answer(self, response: httpx.Response, call: Call) -> Json:
+        """The JSON object of a successful answer. Raises `AzureAIError` when it is none, or lacks what was asked."""
+        body = from_json_text(response.content)
+        wanted = _WANTED.get(call.route)
+        if isinstance(body, dict) and (wanted is None or (isinstance(body.get(wanted), list) and body[wanted])):
+            return body
+        lack = f"no {wanted!r} in it" if wanted and isinstance(body, dict) else "no JSON object"
+        raise self.no_answer(response, lack, response.text[:200])
+
+    def no_answer(self, response: httpx.Response, lack: str, text: str) -> AzureAIError:
+        """The error of an answer with a good status that is none."""
+        url, tail = public_url(response.request.url), self.masked(with_id(request_id_of(response.headers)))
+        return AzureAIError(
+            f"{url} answered {response.status_code}, but with {lack}: {self.masked(text)!r}. "
+            f"Check the endpoint URL. [{response.status_code}{tail}]"
+        )
+
+    def _whole_as_delta(self, response: httpx.Response, call: Call) -> Delta:
+        whole = parse_completion(self._answer(response, call))
+        return Delta(
+            content=whole.content,
+            tool_calls=whole.tool_calls,
+            finish_reason=whole.finish_reason,
+            usage=whole.usage,
+            reasoning=whole.reasoning,
+            raw=whole.raw,
+            meta=_meta(response, call),
+        )
+
+    def _connection_error(self, error: Exception) -> APIConnectionError:
+        where, why = self._endpoint.base_url, self.masked(str(error)) or type(error).__name__
+        if isinstance(error, httpx.ConnectTimeout):
+            return APITimeoutError(
+                f"{where} could not be reached in time ({why}). Check the host name and the network."
+            )
+        if isinstance(error, httpx.TimeoutException):
+            return APITimeoutError(f"{where} did not answer in time ({why}). Raise timeout=, or ask for less at once.")
+        if isinstance(error, httpx.ConnectError):
+            return APIConnectionError(f"{where} could not be reached ({why}). Check the endpoint URL and the network.")
+        return APIConnectionError(f"The connection to {where} broke ({why}). Send the request again.")
+
+
+class _Reading:
+    """One streamed answer being read: the reader, and the watch on its pace. No I/O."""
+
+    def __init__(self, exchange: Exchange, response: httpx.Response, call: Call) -> None:
+        self._exchange = exchange
+        self._reader = DeltaReader(response, _meta(response, call), exchange.secrets)
+        self._response = response
+        self._first = b""
+        self._patience: float | None = response.request.extensions.get("timeout", {}).get("read")
+        self._still_since: float | None = None
+
+    def feed(self, piece: bytes) -> Iterator[Delta]:
+        if len(self._first) < 200:  # noqa: PLR2004
+            self._first += piece[:200]
+        events = self._reader.events(piece)
+        self._check_pace(moved=bool(events))
+        return self._reader.deltas(events)
+
+    def end(self) -> Iterator[Delta]:
+        return self._reader.end()
+
+    def check_complete(self) -> None:
+        if self._reader.is_complete:
+            return
+        kind = self._response.headers.get("content-type", "")
+        if self._first and not self._reader.saw_events and not kind.startswith("text/event-stream"):
+            text = self._first[:200].decode("utf-8", "replace")
+            raise self._exchange.no_answer(self._response, "no event stream", text)
+        raise self._reader.interrupted()
+
+    def judge(self, error: httpx.HTTPError) -> None:
+        """Raises what a failed connection means here; nothing after the finish reason, when the answer is whole."""
+        if self._reader.is_complete:
+            return
+        if isinstance(error, httpx.TimeoutException):
+            raise self._stalled() from error
+        why = self._exchange.masked(str(error)) or type(error).__name__
+        raise self._reader.interrupted(why) from self._exchange.cause(error)
+
+    def _check_pace(self, *, moved: bool) -> None:
+        """Raises a read timeout when only keep-alive comments have come for that long."""
+        now = time.monotonic()
+        if moved:
+            self._still_since = None
+        elif self._still_since is None:
+            self._still_since = now
+        elif self._patience is not None and now - self._still_since > self._patience:
+            raise httpx.ReadTimeout("only keep-alive comments")
+
+    def _stalled(self) -> APITimeoutError:
+        error = APITimeoutError(
+            f"The stream from {self._reader.source} stalled: no event for {self._patience:g} s. "
+            "What arrived is in .partial; raise timeout= if the model may think for longer."
+        )
+        return self._reader.with_partial(error)
+
+
+def _timeout(timeout: float | httpx.Timeout | None, client: Any) -> dict[str, float | None]:
+    """Seconds by phase; those of the caller's own client where none is given."""
+    if timeout is None:
+        timeout = client.timeout if client is not None else httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return httpx.Timeout(timeout).as_dict()
+
+
+_PUBLIC_NAMES = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "api-version",
+        "azureml-model-deployment",
+        "connection",
+        "content-type",
+        "extra-parameters",
+        "user-agent",
+        "x-ms-client-request-id",
+    }
+)
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """Whether the value of a header or query parameter is to be masked: a short one only where its name says so."""
+    return name not in _PUBLIC_NAMES and (len(value) >= 8 or any(word in name for word in ("key", "auth", "token")))  # noqa: PLR2004
+
+
+@lru_cache(maxsize=1)
+def _user_agent() -> str:
+    return (
+        f"azureai-adapters/{version('azureai-adapters')} Python/{platform.python_version()} httpx/{httpx.__version__}"
+    )
+
+
+def _meta(response: httpx.Response, call: Call) -> ResponseMeta:
+    headers = {name: value for name, value in response.headers.items() if name.startswith(_KEPT_HEADERS)}
+    return ResponseMeta(request_id_of(response.headers), headers, call.dropped)
+
+
+_WANTED = {CHAT: "choices", TEXT: "choices", EMBEDDINGS: "data", IMAGE_EMBEDDINGS: "data"}
+
+
+def _is_json(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-type", "").startswith("application/json"))

@@ -1,0 +1,226 @@
+"""When to send a request again, and after which wait. It sits below the body: what was delivered is never repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from ._limits import Throttle
+
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
+
+# Before any byte of the answer; a read timeout is not among them: the service may still be at work, and it costs.
+_BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how patiently a call is repeated. All times are seconds."""
+
+    max_retries: int = 2
+    """Repeats after the first attempt; 0 turns them off, and the waiting for a pause that a 429 asked for."""
+    backoff: float = 0.5
+    """The wait before the first repeat; it doubles each time, less up to a quarter of jitter."""
+    max_backoff: float = 8.0
+    max_retry_after: float = 60.0
+    """A longer wait asked by the service is not slept: the error is raised at once, with the asked wait."""
+    deadline: float | None = None
+    """Total time across all attempts until the answer begins; no repeat starts after it."""
+    retry_broken: bool = True
+    """Whether a request is sent again when its connection breaks before the answer begins. It may have cost tokens.
+
+    Besides `max_retries`, this holds for a kept connection: one that ends without a byte of the answer was most
+    likely closed while it lay idle, so the request is sent over a new one at once, which does not count as a repeat.
+    """
+    sleep: Callable[[float], object] = time.sleep
+    asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def wait_after_answer(self, attempt: int, response: httpx.Response, elapsed: float = 0.0) -> float | None:
+        """Seconds to wait before repeat `attempt + 1`, or `None` to give up. `Retry-After` wins over backoff."""
+        if response.status_code not in RETRIED_STATUSES:
+            return None
+        asked = asked_wait(response.headers)
+        if asked is not None and asked > self.max_retry_after:
+            return None
+        return self._within(attempt, elapsed, asked)
+
+    def wait_after_error(self, attempt: int, error: httpx.TransportError, elapsed: float = 0.0) -> float | None:
+        """The same after a connection error."""
+        repeat = isinstance(error, _UNREACHED) or (self.retry_broken and isinstance(error, _BROKEN))
+        return self._within(attempt, elapsed, None) if repeat else None
+
+    def _within(self, attempt: int, elapsed: float, asked: float | None) -> float | None:
+        wait = self._backoff(attempt) if asked is None else asked
+        if attempt >= self.max_retries or (self.deadline is not None and elapsed + wait >= self.deadline):
+            return None
+        return wait
+
+    def _backoff(self, attempt: int) -> float:
+        return float(min(self.max_backoff, self.backoff * 2**attempt) * random.uniform(0.75, 1.0))  # noqa: S311
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds the service asks to wait, from its three spellings, milliseconds first; `None` where it does not say."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        wait = _number(headers.get(name, ""))
+        if wait is not None:
+            return wait / 1000
+    text = headers.get("retry-after", "")
+    seconds = _number(text)
+    return _until(text) if seconds is None else seconds
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Repeats what its inner transport could not deliver, as the policy says, in both colours."""
+
+    def __init__(self, inner: Any, policy: RetryPolicy) -> None:
+        self._inner = inner
+        self._policy = policy
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The first answer that is not to be repeated."""
+        attempts = _Attempts(self._policy, request)
+        while True:
+            if (pause := attempts.before()) > 0:
+                self._policy.sleep(pause)
+            try:
+                with attempts.within_deadline():
+                    response: httpx.Response = self._inner.handle_request(request)
+            except httpx.TransportError as error:
+                wait = attempts.after_error(error)
+                if wait is None:
+                    raise
+            else:
+                wait = attempts.after_answer(response)
+                if wait is None:
+                    return response
+                _drain(response)
+            self._policy.sleep(wait)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The same without blocking the event loop."""
+        attempts = _Attempts(self._policy, request)
+        while True:
+            if (pause := attempts.before()) > 0:
+                await self._policy.asleep(pause)
+            try:
+                with attempts.within_deadline():
+                    response: httpx.Response = await self._inner.handle_async_request(request)
+            except httpx.TransportError as error:
+                wait = attempts.after_error(error)
+                if wait is None:
+                    raise
+            else:
+                wait = attempts.after_answer(response)
+                if wait is None:
+                    return response
+                await _adrain(response)
+            await self._policy.asleep(wait)
+
+    def close(self) -> None:
+        """Closes the inner transport."""
+        self._inner.close()
+
+    async def aclose(self) -> None:
+        """Closes the inner transport."""
+        await self._inner.aclose()
+
+
+class _Attempts:
+    """The attempts of one call: what both colours decide alike."""
+
+    def __init__(self, policy: RetryPolicy, request: httpx.Request) -> None:
+        self._policy = policy
+        self._request = request
+        self._started = policy.clock()
+        self._repeats = 0
+        self._throttle: Throttle | None = request.extensions.get("azureai_throttle")
+
+    def before(self) -> float:
+        """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
+        if self._throttle is None:
+            return 0.0
+        tokens = self._request.extensions.get("azureai_tokens", 0)
+        patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; a limit of theirs still holds
+        pause = self._throttle.delay(self._policy.clock(), tokens, heed_pause=patient)
+        if self._policy.deadline is not None and pause > 0 and self._elapsed() + pause >= self._policy.deadline:
+            raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
+        return pause
+
+    @contextmanager
+    def within_deadline(self) -> Iterator[None]:
+        """Cuts the request's timeouts to what the deadline leaves, until the answer has begun."""
+        if self._policy.deadline is None:
+            yield
+            return
+        left = max(0.001, self._policy.deadline - self._elapsed())
+        timeout = self._request.extensions["timeout"]
+        cut = {name: left if value is None else min(value, left) for name, value in timeout.items()}
+        self._request.extensions["timeout"] = cut
+        try:
+            yield
+        finally:  # httpcore reads the mapping anew for the body
+            self._request.extensions["timeout"] = timeout
+
+    def after_answer(self, response: httpx.Response) -> float | None:
+        wait = self._policy.wait_after_answer(self._repeats, response, self._elapsed())
+        self._repeats += 1
+        if self._throttle is not None:
+            asked = asked_wait(response.headers) if response.status_code == 429 else None  # noqa: PLR2004
+            pause = asked if asked is not None and asked <= self._policy.max_retry_after else None
+            self._throttle.learn(self._policy.clock(), response.headers, pause)
+        return wait
+
+    def after_error(self, error: httpx.TransportError) -> float | None:
+        wait = self._policy.wait_after_error(self._repeats, error, self._elapsed())
+        self._repeats += 1
+        return wait
+
+    def _elapsed(self) -> float:
+        return self._policy.clock() - self._started
+
+
+def _drain(response: httpx.Response) -> None:
+    """Reads a refused answer to its end, so that its connection is used again."""
+    try:
+        response.read()
+    except httpx.HTTPError:
+        pass
+    finally:
+        response.close()
+
+
+async def _adrain(response: httpx.Response) -> None:
+    try:
+        await response.aread()
+    except httpx.HTTPError:
+        pass
+    finally:
+        await response.aclose()

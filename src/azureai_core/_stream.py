@@ -1,0 +1,284 @@
+"""From the bytes of a streamed answer to deltas, without I/O; both colours drive the same reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from ._errors import (
+    AzureAIError,
+    StreamError,
+    StreamInterruptedError,
+    error_from_frame,
+    mask,
+    public_url,
+    with_id,
+)
+from ._sse import SSEDecoder
+from ._think import ThinkSplitter
+from ._types import (
+    Completion,
+    Delta,
+    Json,
+    ResponseMeta,
+    ToolCall,
+    Usage,
+    call_fields,
+    dicts,
+    from_json_text,
+    mapping,
+    new_call_id,
+    parse_usage,
+    pick_choice,
+    reasoning_text,
+    split_content,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+DONE = b"[DONE]"
+Failure = TypeVar("Failure", bound=AzureAIError)
+
+
+@dataclass(slots=True)
+class _Call:
+    wire_id: str
+    id: str
+    name: str
+    arguments: str
+
+
+class CallAssembler:
+    """Gives each fragment of a tool call the index of its call.
+
+    OpenAI style: fragments with `index`, the id on the first only. Mistral style: one whole call without `index`.
+    The rule: `index` if there is one; else a new id opens a new call; else the fragment goes on with the last one.
+    Source: recorded streams of gpt-4o and mistral-large-2411.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, int] = {}
+
+    def feed(self, fragment: Json) -> ToolCall:
+        """The fragment with its index; id and name only where they are new."""
+        call_id, name, arguments = call_fields(fragment)
+        index = _index(fragment.get("index"))
+        at = self._place(index, call_id, name)
+        if at is None:
+            return self._open(index, _Call(call_id, call_id or new_call_id(), name, arguments))
+        call = self._calls[at]
+        call.wire_id = call.wire_id or call_id
+        if index is not None:
+            self._by_index[index] = at
+        if name == call.name:  # some hosts repeat the head on every fragment
+            name = ""
+        call.name, call.arguments = call.name + name, call.arguments + arguments
+        return ToolCall(None, name or None, arguments, at)
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls as far as they have come."""
+        return tuple(ToolCall(c.id, c.name or None, c.arguments, n) for n, c in enumerate(self._calls))
+
+    def _open(self, index: int | None, call: _Call) -> ToolCall:
+        at = len(self._calls)
+        self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = at
+        return ToolCall(call.id, call.name or None, call.arguments, at)
+
+    def _place(self, index: int | None, call_id: str, name: str) -> int | None:
+        """The position of the call that a fragment goes on with, or `None` when it opens a new one."""
+        if index is not None:
+            at = self._by_index.get(index)
+            if at is None or not call_id or self._calls[at].wire_id in ("", call_id):
+                return at
+        if call_id:  # some hosts give all calls the index 0
+            return next((n for n, call in enumerate(self._calls) if call.wire_id == call_id), None)
+        last = len(self._calls) - 1
+        whole = last >= 0 and bool(name and self._calls[last].arguments)  # a second whole call without an id
+        return None if last < 0 or whole else last
+
+
+def _index(value: object) -> int | None:
+    """The index of a fragment; some hosts send it as a string."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+class DeltaParser:
+    """Turns the frames of one stream into deltas; keeps what a frame needs to know of those before it."""
+
+    def __init__(self) -> None:
+        self._think = ThinkSplitter()
+        self._calls = CallAssembler()
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._head: Json = {}
+        self._usage: Usage | None = None
+        self._usage_given = False
+        self.finish_reason: str | None = None
+
+    def parse(self, frame: Json) -> Delta:
+        """The delta of one frame; an empty one for frames without output, such as filter annotations."""
+        for key in ("id", "model"):  # empty in Azure OpenAI's opening frame, which must not win
+            if frame.get(key):
+                self._head[key] = frame[key]
+        choice = pick_choice(frame) or {}
+        finish = text_of(choice.get("finish_reason")) or None
+        self.finish_reason = finish or self.finish_reason
+        content, reasoning = self._texts(choice, last=finish is not None)
+        fragments = dicts(mapping(choice.get("delta")).get("tool_calls"))
+        return Delta(
+            content=content,
+            tool_calls=tuple(map(self._calls.feed, fragments)) if fragments else (),
+            finish_reason=finish,
+            usage=self._take_usage(frame.get("usage")),
+            reasoning=reasoning,
+            raw=frame,
+        )
+
+    def flush(self) -> Delta | None:
+        """What was held back until the end: an unclosed tag's text, or usage that came before the finish reason."""
+        reasoning, content = self._think.flush()
+        usage = None if self._usage_given else self._usage
+        if not (reasoning or content or usage):
+            return None
+        self._keep(content, reasoning)
+        return Delta(content=content, reasoning=reasoning, usage=usage)
+
+    def so_far(self, meta: ResponseMeta) -> Completion:
+        """The answer as far as it has come."""
+        return Completion(
+            content="".join(self._content),
+            tool_calls=self._calls.calls(),
+            finish_reason=self.finish_reason,
+            usage=self._usage,
+            model=self._head.get("model"),
+            id=self._head.get("id"),
+            reasoning="".join(self._reasoning),
+            raw=dict(self._head),
+            request_id=meta.request_id,
+            meta=meta,
+        )
+
+    def _texts(self, choice: Json, *, last: bool) -> tuple[str, str]:
+        delta = mapping(choice.get("delta"))
+        content, reasoning = split_content(delta.get("content"))
+        reasoning = reasoning_text(delta) + reasoning
+        if content:
+            thought, content = self._think.feed(content)
+            reasoning += thought
+        if last:
+            thought, rest = self._think.flush()
+            reasoning, content = reasoning + thought, content + rest
+        content += text_of(choice.get("text"))
+        self._keep(content, reasoning)
+        return content, reasoning
+
+    def _keep(self, content: str, reasoning: str) -> None:
+        if content:
+            self._content.append(content)
+        if reasoning:
+            self._reasoning.append(reasoning)
+
+    def _take_usage(self, value: object) -> Usage | None:
+        """The usage, once, from the finish reason on; hosts that count on every frame are cumulative.
+
+        Some hosts put a count without output on the frame of the finish reason, and the true one on a later frame.
+        """
+        usage = parse_usage(value) if value else None
+        if usage is None or self._usage_given:
+            return None
+        if self._usage is None or usage.total_tokens >= self._usage.total_tokens:
+            self._usage = usage
+        self._usage_given = self.finish_reason is not None and usage.completion_tokens > 0
+        return usage if self._usage_given else None
+
+
+def parse_delta(frame: Json) -> Delta:
+    """The delta of a frame that stands alone."""
+    return DeltaParser().parse(frame)
+
+
+class DeltaReader:
+    """Reads the body of one stream: the `events` of a piece, their `deltas`, and what is left at its `end`."""
+
+    def __init__(self, response: httpx.Response, meta: ResponseMeta, secrets: Callable[[], tuple[str, ...]]) -> None:
+        self._response = response
+        self._meta = meta
+        self._secrets = secrets
+        self._sse = SSEDecoder()
+        self._parser = DeltaParser()
+        self._done = False
+        self._began = False
+        self.saw_events = False
+        """Whether the body had any event, be it one that says nothing."""
+
+    def events(self, piece: bytes) -> list[bytes]:
+        """The events that a piece completes; comments that only keep the connection alive are none."""
+        return self._sse.feed(piece)
+
+    def deltas(self, events: list[bytes]) -> Iterator[Delta]:
+        """The deltas of events, each before the next event is looked at; what follows `[DONE]` is ignored."""
+        self.saw_events = self.saw_events or bool(events)
+        for event in events:
+            if self._done or not event.strip():
+                continue
+            if event.strip() == DONE:
+                self._done = True
+                continue
+            delta = self._parser.parse(self._frame(event))
+            yield delta if self._began else replace(delta, meta=self._meta)
+            self._began = True
+
+    def end(self) -> Iterator[Delta]:
+        """The deltas left at the end of the body."""
+        yield from self.deltas(self._sse.flush())
+        rest = self._parser.flush()
+        if rest is not None:
+            yield rest
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a finish reason was seen. `[DONE]` is not asked for: Azure DeepSeek leaves it out."""
+        return self._parser.finish_reason is not None
+
+    def interrupted(self, reason: str = "") -> StreamInterruptedError:
+        """The error of a stream that ended too early."""
+        why = f" ({reason})" if reason else ""
+        error = StreamInterruptedError(
+            f"The stream from {self.source} ended before its finish reason{why}: the answer "
+            "is not whole. What arrived is in .partial; send the request again."
+        )
+        return self.with_partial(error)
+
+    @property
+    def source(self) -> str:
+        """Where the stream comes from, for messages."""
+        url = public_url(self._response.request.url)
+        return url + mask(with_id(self._meta.request_id), self._secrets())
+
+    def with_partial(self, error: Failure) -> Failure:
+        """The error, carrying the answer as far as it has come, if it had begun."""
+        self._parser.flush()  # text held back as the beginning of a tag is part of the answer
+        error.partial = self._parser.so_far(self._meta) if self._began else None
+        return error
+
+    def _frame(self, event: bytes) -> Json:
+        frame = from_json_text(event)
+        if not isinstance(frame, dict):
+            text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
+            raise self.with_partial(
+                StreamError(
+                    f"The stream from {self.source} has a frame that is no JSON object: {text!r}. "
+                    "What arrived is in .partial; check the endpoint URL."
+                )
+            )
+        if frame.get("error") or frame.get("object") == "error":
+            raise self.with_partial(error_from_frame(frame, self._response, secrets=self._secrets()))
+        return frame

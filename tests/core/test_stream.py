@@ -1,0 +1,133 @@
+"""However a stream is cut into reads, it gives the same deltas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azureai_core import ResponseMeta
+from azureai_core._stream import DeltaReader, parse_delta
+from fakes import DONE, USAGE, delta, frame, gathered
+
+FRAMES = st.lists(
+    st.sampled_from(
+        [
+            delta("a"),
+            delta("é€\u2028"),
+            delta("<think>"),
+            delta("</think>"),
+            delta("<th"),
+            delta("ink>x</"),
+            delta(None, reasoning_content="r"),
+            delta(None, tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]),
+            delta(None, tool_calls=[{"index": 0, "function": {"arguments": "}"}}]),
+            delta(None, tool_calls=[{"id": "d", "function": {"name": "g", "arguments": "{}"}}]),
+            delta(None, usage=USAGE),
+            delta(None, finish="stop"),
+            frame({"choices": []}),
+            b": ping\n\n",
+            b"event: x\r\n\r\n",
+        ]
+    ),
+    max_size=10,
+)
+
+
+def read(pieces):
+    response = httpx.Response(200, request=httpx.Request("POST", "http://h/"))
+    reader = DeltaReader(response, ResponseMeta(), tuple)
+    deltas = [d for piece in pieces for d in reader.deltas(reader.events(piece))]
+    deltas += reader.end()
+    return [replace(d, tool_calls=named(d.tool_calls)) for d in deltas], reader.interrupted().partial
+
+
+def named(calls):
+    """The calls, those with an invented id under one name."""
+    return tuple(replace(call, id="new" if (call.id or "").startswith("call_") else call.id) for call in calls)
+
+
+@given(FRAMES, st.data())
+def test_any_split_gives_the_same_deltas(frames, data):
+    """Also inside a character, a line end or a tag; and the partial answer is what the deltas add up to."""
+    body = b"".join(frames) + DONE
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
+    whole, partial = read([body])
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    cut, _ = read(pieces)
+    answer = gathered(whole)
+
+    assert cut == whole
+    if partial is not None:
+        assert (partial.content, partial.reasoning) == (answer.content, answer.reasoning)
+        assert (named(partial.tool_calls), partial.finish_reason) == (answer.tool_calls, answer.finish_reason)
+    assert sum(d.usage is not None for d in whole) <= 1
+
+
+def test_usage_counts_once():
+    """Hosts that count on every frame are cumulative: the one from the finish reason on is given."""
+    small, large = {"prompt_tokens": 3, "completion_tokens": 1}, {"prompt_tokens": 3, "completion_tokens": 2}
+    deltas, _ = read([delta("a", usage=small), delta("b", usage=large, finish="stop"), delta(usage=large)])
+
+    assert [d.usage.completion_tokens if d.usage else None for d in deltas] == [None, 2, None]
+
+
+def test_usage_before_the_finish_is_not_lost():
+    """Given at the end where no frame from the finish reason on has it."""
+    deltas, _ = read([delta("a", usage=USAGE), delta(finish="stop")])
+
+    assert [d.usage is not None for d in deltas] == [False, False, True]
+
+
+def test_a_delta_that_stands_alone():
+    """`parse_delta` reads one frame without what came before."""
+    assert parse_delta({"choices": [{"delta": {"content": "a"}}]}).content == "a"
+
+
+ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+FULL = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+@pytest.mark.parametrize("early", [ZERO, {**ZERO, "prompt_tokens": 3, "total_tokens": 3}])
+def test_a_later_count_wins_over_one_without_output(early):
+    """It is given once; where none follows, at the end."""
+    deltas, _ = read([delta("a"), delta(finish="stop", usage=early), frame({"choices": [], "usage": FULL})])
+    alone, _ = read([delta("a"), delta(finish="stop", usage=early)])
+
+    assert [d.usage.total_tokens for d in deltas if d.usage] == [5]
+    assert [d.usage.total_tokens for d in alone if d.usage] == [early["total_tokens"]]
+
+
+def fragment(index, call_id, name, arguments):
+    return {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("fragments", "calls"),
+    [
+        (
+            [(0, "a", "f", "{"), (0, "b", "g", "["), (0, "a", None, "}"), (0, "b", None, "]")],
+            [("f", "{}"), ("g", "[]")],
+        ),
+        (
+            [(0, "a", "f", "{"), (0, "b", "g", "["), (0, "a", None, "1"), (0, None, None, "}")],
+            [("f", "{1}"), ("g", "[")],
+        ),
+        ([(0, "a", "f", "{"), (0, None, "f", "}")], [("f", "{}")]),
+        ([(0, "a", "get_", ""), (0, None, "time", "{}")], [("get_time", "{}")]),
+        (
+            [("0", "a", "f", "{"), ("1", "b", "g", "["), ("0", None, None, "}"), ("1", None, None, "]")],
+            [("f", "{}"), ("g", "[]")],
+        ),
+        ([(0, None, "f", "{"), (0, "a", None, "}"), (0, "b", "g", "{}")], [("f", "{}"), ("g", "{}")]),
+    ],
+    ids=["ids at one index", "no id follows the last", "name again", "name in parts", "string index", "id late"],
+)
+def test_fragments_find_their_call(fragments, calls):
+    """By the index, the id, or both, as hosts give them."""
+    _, partial = read([delta(None, tool_calls=[fragment(*f)]) for f in fragments])
+
+    assert [(call.name, call.arguments) for call in partial.tool_calls] == calls

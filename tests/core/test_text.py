@@ -1,0 +1,59 @@
+"""Characters and values that are none: named on the way out, replaced on the way in."""
+
+from __future__ import annotations
+
+import pytest
+
+from azureai_core import ConfigurationError
+from azureai_core._types import from_json_text
+from fakes import DONE, Reply, chat, events, frame
+
+USER = {"role": "user"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        ({"messages": [{**USER, "content": "bad \ud83d"}]}, r"messages\[0\]\.content has '\\ud83d'"),
+        ({"messages": [{**USER, "content": [{"text": "\udcff"}]}]}, r"messages\[0\]\.content\[0\]\.text has"),
+        ({"messages": [{**USER, "content": b"\xff"}]}, r"messages\[0\]\.content is bytes"),
+        ({"messages": [], "tools": [print]}, r"tools\[0\] is builtin_function_or_method"),
+        ({"messages": [], "max_tokens": "abc"}, r"max_tokens='abc': pass a whole number"),
+    ],
+)
+def test_what_cannot_be_sent_is_named(payload, says, fake_service, make_client, mode):
+    """Nothing is sent."""
+    with pytest.raises(ConfigurationError, match=says):
+        mode.ask(make_client(), payload)
+
+    assert not fake_service.requests
+
+
+HALF = b'{"choices":[{"index":0,"finish_reason":"stop","message":{"content":"hi \\ud83d!"},"delta":{"content":"hi \\ud83d!"}}]}'
+
+
+def test_half_a_character_in_an_answer_is_replaced(fake_service, make_client, mode):
+    """The rest of the answer is good, whole or streamed."""
+    whole = Reply(body=HALF, headers={"content-type": "application/json"})
+    fake_service.answer = lambda r: events(frame(HALF), DONE) if r.body.get("stream") else whole
+
+    assert mode.ask(make_client(), {"messages": []}).content == "hi \ufffd!"
+
+
+def test_a_byte_order_mark_before_an_answer(fake_service, make_client, mode):
+    """Some gateways put one there."""
+    marked = Reply(body=b"\xef\xbb\xbf" + chat("hi").content(), headers={"content-type": "application/json"})
+    fake_service.default = marked
+
+    assert mode.ask(make_client(), {"messages": []}).content == "hi"
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"{", b"\xff", b'"\\ud83d'])
+def test_text_that_is_no_json(content):
+    """Gives `None`, also where it would exhaust the stack."""
+    assert from_json_text(content) is None
+
+
+def test_a_whole_character_in_two_escapes_is_one():
+    """The replacement takes only what has no other half."""
+    assert from_json_text(b'\xef\xbb\xbf["\\ud83d\\ude00", "\\ude00"]') == ["😀", "\ufffd"]
