@@ -1,0 +1,38 @@
+"""A local server that speaks the Azure AI Model Inference API and its neighbours.
+
+For tests, demos and offline work. `with serve() as emulator:` gives a running server with `url`, `key`,
+`endpoint(name)`, recorded `requests` and `faults`.
+On the command line: `python -m azureai_emulator --port 8100 --key KEY`.
+
+Credentials: the key, or `Bearer emulator-token:<scope>`, which stands for an Entra token issued for that scope.
+Content safety: a prompt with `emulator:violence`, `emulator:hate`, `emulator:sexual`, `emulator:self_harm` or
+`emulator:jailbreak` is refused; `emulator:filter-answer` has the answer cut off by the content filter.
+"""
+
+from ._brain import Answer, Ask, Brain, ToolCall
+from ._deployments import DEPLOYMENTS
+from ._endpoint import Endpoint
+from ._faults import Fault
+from ._log import Exchange
+from ._profiles import Deployment, Kind, Profile
+from ._record import Record
+from ._replay import Replay
+from ._server import Emulator, serve
+
+__all__ = [
+    "DEPLOYMENTS",
+    "Answer",
+    "Ask",
+    "Brain",
+    "Deployment",
+    "Emulator",
+    "Endpoint",
+    "Exchange",
+    "Fault",
+    "Kind",
+    "Profile",
+    "Record",
+    "Replay",
+    "ToolCall",
+    "serve",
+]

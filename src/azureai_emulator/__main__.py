@@ -1,0 +1,110 @@
+"""`python -m azureai_emulator`: serve until SIGTERM or SIGINT."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from ._record import Record
+from ._replay import Replay
+from ._server import HOST, Emulator, serve
+
+DEFAULT_PORT = 8100
+DEFAULT_KEY = "emulator-key"
+_USAGE_ERROR = 2
+_HIGHEST_PORT = 65535
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 after a clean stop, 2 when the server could not be started."""
+    options = _parser().parse_args(argv)
+    try:
+        emulator = _emulator(options).start()
+    except (OSError, ImportError, ValueError) as error:
+        print(f"azureai_emulator: {_reason(error, options.port)}", file=sys.stderr)  # noqa: T201 - the command's output
+        return _USAGE_ERROR
+    return _serve_until_stopped(emulator)
+
+
+def _emulator(options: argparse.Namespace) -> Emulator:
+    return serve(port=options.port, key=options.key, deployments=options.deployments, tape=_tape(options))
+
+
+def _tape(options: argparse.Namespace) -> Record | Replay | None:
+    if options.replay is not None:
+        return Replay(options.replay)
+    if options.record is not None:
+        key = options.upstream_key or os.environ.get("AZURE_INFERENCE_CREDENTIAL", "")
+        return Record(options.record, options.upstream, key)
+    return None
+
+
+def _reason(error: Exception, port: int) -> str:
+    if isinstance(error, OSError):
+        return f"cannot listen on {HOST}:{port} ({error.strerror}); choose another --port, or 0 for a free one"
+    return str(error)
+
+
+def _serve_until_stopped(emulator: Emulator) -> int:
+    stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        print(banner(emulator), flush=True)  # noqa: T201 - the command's output
+        stop.wait()
+    finally:
+        emulator.stop()
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+    return 0
+
+
+def banner(emulator: Emulator) -> str:
+    """What is said on start: the URL, the deployments, the key."""
+    width = max((len(deployment.name) for deployment in emulator.deployments), default=0)
+    rows = [f"  {item.name:<{width}}  {', '.join(item.kinds)}" for item in emulator.deployments]
+    lines = [f"Azure AI emulator on {emulator.url}", *rows, _key_hint(emulator.key)]
+    return "\n".join(
+        [*lines, f"  base URLs: GET {emulator.url}/deployments; a page: {emulator.url}/. Stop with Ctrl+C."]
+    )
+
+
+def _key_hint(key: str) -> str:
+    return f"  key: {key}" if key == DEFAULT_KEY else "  key: the one given with --key"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="azureai_emulator", description="A local server for the Azure AI inference API."
+    )
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 is a free port (default %(default)s)")
+    parser.add_argument("--key", type=_key, default=DEFAULT_KEY, help="the key that callers have to send")
+    parser.add_argument(
+        "--deployments", type=Path, metavar="FILE.toml", help="serve these in place of the shipped ones"
+    )
+    tapes = parser.add_mutually_exclusive_group()
+    tapes.add_argument("--record", type=Path, metavar="DIR", help="pass requests on to --upstream and keep them here")
+    parser.add_argument("--upstream", default="", metavar="URL", help="the real endpoint to record")
+    parser.add_argument("--upstream-key", metavar="KEY", help="its key (or AZURE_INFERENCE_CREDENTIAL)")
+    tapes.add_argument("--replay", type=Path, metavar="DIR", help="answer from recorded exchanges only")
+    parser.add_argument("--host", choices=[HOST], default=HOST, help="the loopback interface, nothing else")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_HIGHEST_PORT}, not {text!r}")
+    return int(text)
+
+
+def _key(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the key may not be empty")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

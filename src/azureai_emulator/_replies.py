@@ -1,0 +1,244 @@
+"""Chat and text completions as the wire has them: whole bodies and stream frames, in each profile's dialect."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from . import _safety
+from ._brain import ToolCall
+from ._gate import Task
+from ._limits import Choice
+
+Json = Any
+
+_FRAGMENT = 4
+_WORDS = re.compile(r"\s*\S+|\s+\Z")
+_REASONING_APART = "2025-04-01"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Everything an answer is made of; rendered below as one body or as frames."""
+
+    task: Task
+    id: str
+    created: int
+    choices: list[Choice]
+    usage: Json
+    triggers: frozenset[str] = frozenset()
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the content filter cut the answer."""
+        return "filter-answer" in self.triggers
+
+    def envelope(self, kind: str) -> Json:
+        """The fields that every body and frame begins with."""
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.task.served_name}
+
+
+def new_completion(
+    task: Task, choices: list[Choice], usage: Json, triggers: frozenset[str] = frozenset()
+) -> Completion:
+    """A completion with a fresh id, stamped now."""
+    prefix = "chatcmpl-" if task.profile.content_filter else ""
+    return Completion(task, prefix + uuid4().hex, int(time.time()), choices, usage, triggers)
+
+
+def body(completion: Completion) -> Json:
+    """The body of a plain chat answer."""
+    choices = [_choice(completion, index, choice) for index, choice in enumerate(completion.choices)]
+    whole = {**completion.envelope("chat.completion"), "choices": choices, "usage": completion.usage}
+    if completion.task.profile.content_filter:
+        whole["system_fingerprint"] = "fp_emulator"
+        whole["prompt_filter_results"] = _prompt_filter_results()
+    return whole
+
+
+def _prompt_filter_results() -> Json:
+    return [{"prompt_index": 0, "content_filter_results": _safety.results(jailbreak=True)}]
+
+
+def _choice(completion: Completion, index: int, choice: Choice) -> Json:
+    entry: Json = {"index": index, "finish_reason": choice.finish, "message": _message(completion, choice)}
+    if completion.task.profile.content_filter:
+        entry["logprobs"] = None
+        entry["content_filter_results"] = _answer_filter_results(completion)
+    return entry
+
+
+def _answer_filter_results(completion: Completion) -> Json:
+    if "filter-failed" in completion.triggers:
+        return _safety.filter_failed()
+    return _safety.results(frozenset({"violence"}) if completion.filtered else frozenset())
+
+
+def _message(completion: Completion, choice: Choice) -> Json:
+    profile = completion.task.profile
+    content = "".join(_content_pieces(completion.task, choice))
+    message: Json = {"role": "assistant", "content": content if content or not choice.calls else _no_content(profile)}
+    if choice.calls:
+        message["tool_calls"] = [_whole_call(call, completion) for call in choice.calls]
+    elif profile.empty_tool_calls:
+        message["tool_calls"] = []
+    if choice.reasoning and _apart(completion.task):
+        message["reasoning_content"] = choice.reasoning
+    if profile.content_filter:
+        message["refusal"] = None
+    return message
+
+
+def _no_content(profile: Any) -> str | None:
+    return "" if profile.tool_delta == "whole" else None
+
+
+def _whole_call(call: ToolCall, completion: Completion) -> Json:
+    function = {"name": call.name, "arguments": call.arguments}
+    if completion.task.profile.tool_delta == "whole":
+        return {"id": call.id, "function": {**function, "call_id": None}}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _apart(task: Task) -> bool:
+    return task.profile.reasoning == "visible" and task.api_version == _REASONING_APART
+
+
+def _content_pieces(task: Task, choice: Choice) -> list[str]:
+    """The content as a stream delivers it; a `<think>` tag comes in two pieces."""
+    pieces = _WORDS.findall(choice.text)
+    if task.profile.leading_space and pieces:
+        pieces[0] = " " + pieces[0].lstrip()
+    if choice.reasoning and task.profile.reasoning == "visible" and not _apart(task):
+        closed = ["\n</th", "ink>", "\n\n"] if pieces or choice.finish != "length" else []
+        return ["<thi", "nk>", "\n", *_WORDS.findall(choice.reasoning), *closed, *pieces]
+    return pieces
+
+
+def frames(completion: Completion) -> Iterator[Json]:
+    """The frames of a streamed chat answer, in the order the service sends them."""
+    profile = completion.task.profile
+    if profile.content_filter:
+        yield _opening_frame()
+    for index, choice in enumerate(completion.choices):
+        yield from _choice_frames(completion, index, choice)
+    asked = (completion.task.body.get("stream_options") or {}).get("include_usage")
+    if asked:
+        yield {**completion.envelope(_CHUNK), "choices": [], "usage": completion.usage}
+
+
+_CHUNK = "chat.completion.chunk"
+
+
+def _opening_frame() -> Json:
+    """Source: recorded streams of Azure OpenAI and GitHub Models."""
+    return {
+        "choices": [],
+        "created": 0,
+        "id": "",
+        "model": "",
+        "object": "",
+        "prompt_filter_results": _prompt_filter_results(),
+    }
+
+
+def _choice_frames(completion: Completion, index: int, choice: Choice) -> Iterator[Json]:
+    fragments = completion.task.profile.tool_delta == "fragments"
+    yield _frame(completion, index, {"role": "assistant", "content": None if choice.calls and fragments else ""})
+    if choice.reasoning and _apart(completion.task):
+        for piece in _WORDS.findall(choice.reasoning):
+            yield _frame(completion, index, {"content": "", "reasoning_content": piece})
+    for piece in _content_pieces(completion.task, choice):
+        yield _frame(completion, index, {"content": piece}, screened=True)
+    if fragments:
+        for delta in _call_fragments(choice.calls):
+            yield _frame(completion, index, delta)
+    if completion.filtered and completion.task.profile.content_filter:
+        yield _annotation(completion, index)
+    yield _finish_frame(completion, index, choice)
+
+
+def _frame(completion: Completion, index: int, delta: Json, *, screened: bool = False) -> Json:
+    choice: Json = {"index": index, "delta": delta, "finish_reason": None}
+    if completion.task.profile.content_filter:
+        choice["logprobs"] = None
+        if screened:
+            choice["content_filter_results"] = _safety.results()
+    return {**completion.envelope(_CHUNK), "choices": [choice]}
+
+
+def _call_fragments(calls: tuple[ToolCall, ...]) -> Iterator[Json]:
+    for index, call in enumerate(calls):
+        head = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+        yield {"tool_calls": [head]}
+        for start in range(0, len(call.arguments), _FRAGMENT):
+            piece = call.arguments[start : start + _FRAGMENT]
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _annotation(completion: Completion, index: int) -> Json:
+    """A frame without `delta`. Source: Azure OpenAI, 'Content filtering', asynchronous filter."""
+    choice = {
+        "index": index,
+        "finish_reason": None,
+        "content_filter_results": _answer_filter_results(completion),
+        "content_filter_offsets": {"check_offset": 0, "start_offset": 0, "end_offset": 1},
+    }
+    return {"id": "", "object": "", "created": 0, "model": "", "choices": [choice], "usage": None}
+
+
+def _finish_frame(completion: Completion, index: int, choice: Choice) -> Json:
+    profile = completion.task.profile
+    entry: Json = {"index": index, "delta": _last_delta(completion, choice), "finish_reason": choice.finish}
+    if choice.finish == "content_filter" and profile.content_filter:
+        del entry["delta"]
+    frame = {**completion.envelope(_CHUNK), "choices": [entry]}
+    last = index == len(completion.choices) - 1
+    if last and profile.stream_usage == "finish":
+        frame["usage"] = completion.usage
+    return frame
+
+
+def _last_delta(completion: Completion, choice: Choice) -> Json:
+    if choice.calls and completion.task.profile.tool_delta == "whole":
+        calls = [{"id": c.id, "function": {"name": c.name, "arguments": c.arguments}} for c in choice.calls]
+        return {"content": "", "tool_calls": calls}
+    if _apart(completion.task):
+        return {"content": "", "reasoning_content": ""}
+    return {} if completion.task.profile.content_filter else {"content": ""}
+
+
+def text_body(completion: Completion) -> Json:
+    """The body of a plain `/completions` answer. Source: Azure AI Model Inference REST reference, 'Completions'."""
+    choices = [
+        {"index": index, "text": choice.text, "finish_reason": choice.finish, "logprobs": None}
+        for index, choice in enumerate(completion.choices)
+    ]
+    return {**completion.envelope("text_completion"), "choices": choices, "usage": completion.usage}
+
+
+def text_frames(completion: Completion) -> Iterator[Json]:
+    """The frames of a streamed `/completions` answer: the same shape as the body."""
+    for index, choice in enumerate(completion.choices):
+        for piece in _WORDS.findall(choice.text):
+            yield _text_frame(completion, index, piece, None)
+        yield _text_frame(completion, index, "", choice.finish)
+    if completion.task.profile.stream_usage == "finish" or (completion.task.body.get("stream_options") or {}).get(
+        "include_usage"
+    ):
+        yield {**completion.envelope("text_completion"), "choices": [], "usage": completion.usage}
+
+
+def _text_frame(completion: Completion, index: int, text: str, finish: str | None) -> Json:
+    choice = {"index": index, "text": text, "finish_reason": finish, "logprobs": None}
+    return {**completion.envelope("text_completion"), "choices": [choice]}
+
+
+def ends_with_done(completion: Completion) -> bool:
+    """Whether `[DONE]` follows the last frame.
+
+    Source: public report of DeepSeek on Azure, which closes without it after a `content_filter` finish.
+    """
+    return not (completion.filtered and completion.task.profile.reasoning == "visible")

@@ -1,0 +1,212 @@
+"""The server around the application: one thread, one socket on the loopback interface, a clean end."""
+
+import asyncio
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ._config import load_deployments
+from ._deployments import DEPLOYMENTS
+from ._endpoint import Endpoint
+from ._profiles import Catalog, Deployment
+from ._rates import Clock
+from ._space import Space
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ._app import State
+    from ._record import Record
+    from ._replay import Replay
+
+Deployments = Iterable[Deployment | str] | Path | None
+"""Deployments, names of shipped ones, or a TOML file of them."""
+HOST = "127.0.0.1"
+_START_SECONDS = 10.0
+
+
+class Emulator(Endpoint):
+    """A running server; also a pair `url, key`. Get one from `serve()`."""
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        key: str | None,
+        deployments: Deployments,
+        clock: Clock = time.monotonic,
+        tape: "Record | Replay | None" = None,
+    ) -> None:
+        super().__init__(
+            Space(key or f"emulator-{secrets.token_hex(8)}", clock),
+            Catalog(_selected(deployments) if tape is None else ()),
+        )
+        self._port = port
+        self._tape = tape
+        self._state: State | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def isolated(self) -> Iterator[Endpoint]:
+        """The same running server under a key of its own, with its own record, faults, script and rate limits."""
+        spaces = self._state_or_fail().spaces
+        space = spaces.open(f"emulator-{secrets.token_hex(8)}")
+        try:
+            yield Endpoint(space, self._catalog, self.url)
+        finally:
+            spaces.close(space)
+
+    def start(self) -> Self:
+        """Bind the port and serve; an `OSError` when the port is taken."""
+        uvicorn, app = _server_libraries()
+        listener = _listen(self._port)
+        self.url = f"http://{HOST}:{listener.getsockname()[1]}"
+        self._state = app.State(self._catalog, self._space, self.url, self._tape)
+        config = uvicorn.Config(
+            app.create_app(self._state),
+            access_log=False,
+            date_header=False,
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            ws="none",
+        )
+        self._server = uvicorn.Server(config)
+        self._state.drop_connection = self._drop_connection
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="azureai-emulator", daemon=True)
+        self._thread.start()
+        self._wait_until_started()
+        return self
+
+    def _run(self, listener: socket.socket) -> None:
+        with listener:
+            self._server_or_fail().run(sockets=[listener])
+
+    def _wait_until_started(self) -> None:
+        server, waiter = self._server_or_fail(), threading.Event()
+        for _ in range(int(_START_SECONDS / _TICK)):
+            if server.started:
+                return
+            waiter.wait(_TICK)
+        raise RuntimeError(f"The emulator did not start within {_START_SECONDS:.0f} s.")
+
+    def stop(self) -> None:
+        """End the server and its thread; a second call does nothing."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+        self._server = self._thread = None
+
+    def _server_or_fail(self) -> "uvicorn.Server":
+        if self._server is None:
+            raise RuntimeError("The emulator is not running: use `with serve() as emulator`.")
+        return self._server
+
+    def _state_or_fail(self) -> "State":
+        if self._state is None:
+            raise RuntimeError("The emulator is not running: use `with serve() as emulator`.")
+        return self._state
+
+    def _running(self) -> Space:
+        return self._state_or_fail().main
+
+    def _drop_connection(self, scope: Any, reset: bool) -> None:
+        """Close a request's connection after what was sent, or reset it at once."""
+        for connection in list(self._server_or_fail().server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                _end(connection.transport, reset=reset)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+
+_TICK = 0.002
+
+
+def _selected(deployments: Deployments) -> tuple[Deployment, ...]:
+    if deployments is None:
+        return DEPLOYMENTS
+    if isinstance(deployments, Path):
+        return load_deployments(deployments)
+    return tuple(_shipped(item) if isinstance(item, str) else item for item in deployments)
+
+
+def _shipped(name: str) -> Deployment:
+    found = next((item for item in DEPLOYMENTS if item.name == name), None)
+    if found is None:
+        raise ValueError(f"No deployment {name!r} is shipped; there are {[item.name for item in DEPLOYMENTS]}.")
+    return found
+
+
+def _listen(port: int) -> socket.socket:
+    # asyncio turns Nagle off only on sockets that name their protocol; else a kept-alive answer waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(2048)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _end(transport: Any, *, reset: bool) -> None:
+    if not reset:
+        transport.close()
+        return
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _server_libraries() -> tuple[Any, Any]:
+    try:
+        import uvicorn  # noqa: PLC0415 - the extra is needed only to serve
+
+        from . import _app  # noqa: PLC0415 - imports starlette
+    except ImportError as error:
+        raise ImportError(
+            'The emulator needs starlette and uvicorn: pip install "azureai-adapters[emulator]"'
+        ) from error
+    return uvicorn, _app
+
+
+def serve(
+    *,
+    port: int = 0,
+    key: str | None = None,
+    deployments: Deployments = None,
+    clock: Clock = time.monotonic,
+    tape: "Record | Replay | None" = None,
+) -> Emulator:
+    """An emulator to be used with `with` or `async with`, which start and stop it.
+
+    Port 0 is a free port; without a key a random one is made; without deployments all shipped ones are served,
+    and a name stands for the shipped deployment of that name; a `Path` is a TOML file of deployments.
+    Rate limits are counted by `clock`, in seconds. With a `tape` there are no deployments: `Record` passes requests on
+    to a real endpoint and keeps the exchanges, `Replay` answers from them.
+    """
+    return Emulator(port=port, key=key, deployments=deployments, clock=clock, tape=tape)

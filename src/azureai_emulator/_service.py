@@ -1,0 +1,310 @@
+"""What each route does with a request that reached its deployment."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from . import _errors, _limits, _media, _replies, _safety, _tokens, _vectors
+from ._brain import Answer, Ask, Brain, RulesBrain
+from ._errors import Refusal, Reply, ServiceError
+from ._gate import Task
+from ._messages import check_messages
+from ._validate import (
+    check_batch,
+    check_chat_fields,
+    check_embedding_fields,
+    check_embedding_options,
+    check_text_fields,
+)
+
+Json = Any
+RULES: Brain = RulesBrain()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A streamed answer: frames, whether `[DONE]` ends it, and the tokens it counts."""
+
+    frames: Iterator[Json]
+    done: bool = True
+    tokens: int = 0
+
+
+def chat(task: Task) -> Reply | Stream:
+    """`POST /chat/completions`."""
+    _require(task.body, "messages")
+    _check_unsupported(task)
+    check_chat_fields(task.body)
+    check_messages(task.body["messages"], task.profile, openai=task.openai)
+    _check_format(task)
+    text = _prompt_text(task.body["messages"])
+    found = _screen(task, text)
+    ask = _ask(task)
+    prompt_tokens = _tokens.count_messages(ask.messages, list(ask.tools))
+    completion = _complete(task, ask, prompt_tokens, found)
+    if task.body.get("stream"):
+        done = _replies.ends_with_done(completion)
+        return Stream(_replies.frames(completion), done, completion.usage["total_tokens"])
+    return Reply(200, _replies.body(completion))
+
+
+def _require(body: Json, field: str) -> None:
+    if body.get(field) is None:
+        raise Refusal(f"Missing required parameter: '{field}'.", param=field, code="missing_required_parameter")
+
+
+def _check_unsupported(task: Task) -> None:
+    for name in task.profile.unsupported & task.body.keys():
+        message = f"Unsupported parameter: '{name}' is not supported with this model."
+        if name == "max_tokens":
+            message += " Use 'max_completion_tokens' instead."
+        raise Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=task.body[name])
+    if task.body.get("tools") and not task.profile.tools:
+        raise ServiceError(_errors.vllm_bad_request(_NO_TOOLS))
+
+
+_NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+_JSON_SCHEMA_SINCE = "2024-08-01"
+
+
+def _check_format(task: Task) -> None:
+    kind = (task.body.get("response_format") or {}).get("type", "text")
+    if kind == "json_object" and not task.profile.json_object:
+        raise _format_refused(kind)
+    if kind == "json_schema" and not task.profile.json_schema:
+        raise _format_refused(kind)
+    if kind == "json_schema" and task.kind == "openai-deployment" and task.api_version < _JSON_SCHEMA_SINCE:
+        message = "response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later"
+        raise Refusal(message, param="response_format")
+    if kind == "json_object" and task.profile.error_style == "openai":
+        _check_json_is_mentioned(task.body["messages"])
+
+
+def _format_refused(kind: str) -> Refusal:
+    message = f"response_format '{kind}' is not supported by this model."
+    return Refusal(message, param="response_format", nature="type", code="parameter_not_supported", value=kind)
+
+
+def _check_json_is_mentioned(messages: list[Json]) -> None:
+    """Source: Azure OpenAI, 'JSON mode'."""
+    if "json" not in _prompt_text(messages).lower():
+        message = (
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        )
+        raise Refusal(message, param="messages")
+
+
+def _prompt_text(messages: list[Json]) -> str:
+    return "\n".join(content_text(message.get("content")) for message in messages)
+
+
+def content_text(content: Json) -> str:
+    """The text of a message's content, parts joined."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content or () if part["type"] == "text")
+
+
+def _screen(task: Task, text: str) -> frozenset[str]:
+    found = _safety.triggers(text)
+    refused = _safety.prompt_categories(found)
+    if refused:
+        raise ServiceError(_safety.prompt_refused(task.kind, task.api_version, refused))
+    return found
+
+
+def _ask(task: Task) -> Ask:
+    body = task.body
+    choice: Json = body.get("tool_choice") or "auto"
+    named = choice["function"]["name"] if isinstance(choice, dict) else None
+    return Ask(
+        messages=_read_messages(body["messages"], task),
+        tools=tuple(body.get("tools") or ()),
+        choice="named" if named else choice,
+        named=named,
+        parallel=body.get("parallel_tool_calls") is not False,
+        response_format=body.get("response_format"),
+        id_style="short" if task.profile.short_call_ids else "long",
+    )
+
+
+def _read_messages(messages: list[Json], task: Task) -> list[Json]:
+    if not task.profile.system_as_user:
+        return messages
+    return [{**item, "role": "user"} if item["role"] == "system" else item for item in messages]
+
+
+def _complete(task: Task, ask: Ask, prompt_tokens: int, found: frozenset[str]) -> _replies.Completion:
+    _limits.check_window(task, prompt_tokens)
+    answer = _reasoned(task, ask, (task.deployment.brain or RULES).answer(ask))
+    wanted = _limits.output_limit(task.body)
+    left = max(0, task.profile.context_window - prompt_tokens)
+    room = left if wanted is None else min(wanted, left)
+    choice = _limits.finish(task, answer, room, filtered="filter-answer" in found)
+    choices = [choice] * (task.body.get("n") or 1)
+    return _replies.new_completion(task, choices, _limits.usage(task, prompt_tokens, choices), found)
+
+
+def _reasoned(task: Task, ask: Ask, answer: Answer) -> Answer:
+    if task.profile.reasoning == "none" or answer.reasoning:
+        return answer
+    last = content_text(ask.messages[-1].get("content"))
+    topic = " ".join(last.replace("<", " ").replace(">", " ").split()[:8])
+    return Answer(answer.text, answer.calls, f'The user wrote "{topic}". A short answer will do.')
+
+
+def text(task: Task) -> Reply | Stream:
+    """`POST /completions`."""
+    _check_unsupported(task)
+    check_text_fields(task.body)
+    prompts = _prompts(task.body.get("prompt"))
+    found = _screen(task, "\n".join(prompts))
+    asks = [Ask(messages=[{"role": "user", "content": prompt}]) for prompt in prompts]
+    prompt_tokens = sum(_tokens.count(prompt) for prompt in prompts)
+    parts = [_complete(task, ask, prompt_tokens, found) for ask in asks]
+    choices = [choice for part in parts for choice in part.choices]
+    completion = _replies.new_completion(task, choices, _limits.usage(task, prompt_tokens, choices), found)
+    if task.body.get("stream"):
+        return Stream(_replies.text_frames(completion), tokens=completion.usage["total_tokens"])
+    return Reply(200, _replies.text_body(completion))
+
+
+def _prompts(prompt: Json) -> list[str]:
+    if prompt is None:
+        return ["<|endoftext|>"]
+    if isinstance(prompt, list) and isinstance(prompt[0], int):
+        return [" ".join(map(str, prompt))]
+    return [prompt] if isinstance(prompt, str) else [str(item) for item in prompt]
+
+
+def embeddings(task: Task) -> Reply:
+    """`POST /embeddings`."""
+    check_embedding_fields(task.body, task.profile.batch_limit)
+    _check_embedding_support(task)
+    value = task.body["input"]
+    items = [value] if isinstance(value, str) or isinstance(value[0], int) else value
+    texts = [item if isinstance(item, str) else " ".join(map(str, item)) for item in items]
+    counts = [_tokens.count(item) for item in texts]
+    _check_text_lengths(task, counts)
+    size, input_type = _size(task), task.body.get("input_type")
+    vectors = [_vectors.text_vector(item, size, input_type) for item in texts]
+    used = sum(min(count, task.profile.context_window) for count in counts)
+    return _embedding_reply(task, vectors, {"prompt_tokens": used, "total_tokens": used}, task.served_name)
+
+
+def _size(task: Task) -> int:
+    size: int = task.body.get("dimensions") or task.profile.dimensions
+    return size
+
+
+def _check_embedding_support(task: Task) -> None:
+    profile, body = task.profile, task.body
+    if body.get("dimensions") is not None and not profile.dimensions_settable:
+        raise _parameter_refused("dimensions", body["dimensions"])
+    if _size(task) > profile.dimensions:
+        message = f"Invalid value for 'dimensions' = {_size(task)}. Must be less than or equal to {profile.dimensions}."
+        raise Refusal(message, param="dimensions", nature="type", value=_size(task))
+    if body.get("input_type") is not None and not profile.input_type:
+        raise ServiceError(_errors.refusal_reply(_parameter_refused("input_type", body["input_type"]), "azure"))
+    if task.style == "openai" and body.get("encoding_format", "float") not in ("float", "base64"):
+        raise _parameter_refused("encoding_format", body["encoding_format"])
+
+
+def _parameter_refused(name: str, value: Json) -> Refusal:
+    message = f"This model does not support specifying {name}."
+    return Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=value)
+
+
+def _check_text_lengths(task: Task, counts: list[int]) -> None:
+    """Azure OpenAI refuses long texts, Cohere cuts them."""
+    window = task.profile.context_window
+    if task.profile.error_style == "openai" and max(counts) > window:
+        message = (
+            f"This model's maximum context length is {window} tokens, however you requested {max(counts)} tokens. "
+            "Please reduce your prompt; or completion length."
+        )
+        raise Refusal(message, param=None, code="context_length_exceeded")
+
+
+def image_embeddings(task: Task) -> Reply:
+    """`POST /images/embeddings`."""
+    _require(task.body, "input")
+    if not isinstance(task.body["input"], list) or not task.body["input"]:
+        raise Refusal("Invalid 'input': expected a non-empty array of objects.", param="input", nature="type")
+    check_batch(task.body["input"], task.profile.batch_limit)
+    check_embedding_options(task.body)
+    _check_embedding_support(task)
+    pairs = [_image(index, item) for index, item in enumerate(task.body["input"])]
+    size, input_type = _size(task), task.body.get("input_type")
+    vectors = [_vectors.image_vector(raw, text, size, input_type) for raw, text in pairs]
+    used = 1000 * len(pairs)
+    usage = {"prompt_tokens": used, "completion_tokens": 0, "total_tokens": used, "images": len(pairs)}
+    return _embedding_reply(task, vectors, usage, f"{task.served_name}-image")
+
+
+def _image(index: int, item: Json) -> tuple[bytes, str]:
+    field = f"input[{index}]"
+    if not isinstance(item, dict) or not isinstance(item.get("image"), str):
+        raise Refusal(f"Missing required parameter: '{field}.image'.", param=f"{field}.image")
+    if not isinstance(item.get("text", ""), str | None):
+        raise Refusal(f"Invalid type for '{field}.text': expected a string.", param=f"{field}.text", nature="type")
+    return _media.decode_data_url(item["image"], "image", f"{field}.image")[1], item.get("text") or ""
+
+
+def _embedding_reply(task: Task, vectors: list[list[float]], usage: Json, model: str) -> Reply:
+    encoding = task.body.get("encoding_format") or "float"
+    data = [
+        {"index": index, "object": "embedding", "embedding": _vectors.encode(vector, encoding)}
+        for index, vector in enumerate(vectors)
+    ]
+    named = task.model_given or task.profile.error_style == "openai"
+    body = {"id": uuid4().hex, "object": "list", "data": data, "model": model if named else "", "usage": usage}
+    return Reply(200, body, {} if named else {"x-api-warning": "model was not set"})
+
+
+def info(task: Task) -> Reply:
+    """`GET /info`. Source: recorded serverless answer."""
+    kind = "chat-completion" if task.profile.task == "chat" else "embedding"
+    body = {
+        "model_name": task.profile.served_name or task.deployment.name,
+        "model_type": kind,
+        "model_provider_name": task.profile.provider,
+    }
+    return Reply(200, body)
+
+
+Service = Callable[[Task], Reply | Stream]
+POST_ROUTES: Mapping[str, tuple[str, Service]] = {
+    "chat/completions": ("chat", chat),
+    "completions": ("chat", text),
+    "embeddings": ("embeddings", embeddings),
+    "images/embeddings": ("embeddings", image_embeddings),
+}
+"""Route to the task that a deployment has to have, and what answers."""
+
+_OPERATIONS = {
+    "chat/completions": "chatCompletion",
+    "completions": "completion",
+    "images/embeddings": "imageEmbeddings",
+}
+
+
+def serve(task: Task) -> Reply | Stream:
+    """The answer of the deployment; refusals are put in its own words."""
+    wanted, service = POST_ROUTES[task.route]
+    if task.profile.task != wanted or (task.route == "images/embeddings" and not task.profile.images):
+        raise ServiceError(_not_served(task))
+    return service(task)
+
+
+def _not_served(task: Task) -> Reply:
+    if task.kind == "serverless":
+        return _errors.route_not_served()
+    return _errors.operation_not_supported(_OPERATIONS.get(task.route, "embeddings"), task.deployment.name)
+
+
+def encode_json(value: Json) -> bytes:
+    """Compact JSON in UTF-8, characters as they are; a lone surrogate becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
