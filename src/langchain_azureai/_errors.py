@@ -1,0 +1,72 @@
+"""Our errors as LangChain's: each is both, so that code catching either works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from langchain_core import exceptions as lc
+
+import azureai_core as core
+
+# Ours → LangChain's, the most special first.
+_KINDS: tuple[tuple[type[core.AzureAIError], type[lc.ModelError]], ...] = (
+    (core.APITimeoutError, lc.ModelTimeoutError),
+    (core.APIConnectionError, lc.ModelConnectionError),
+    (core.AuthenticationError, lc.ModelAuthenticationError),
+    (core.PermissionDeniedError, lc.ModelPermissionDeniedError),
+    (core.NotFoundError, lc.ModelNotFoundError),
+    (core.RateLimitError, lc.ModelRateLimitError),
+    (core.ServerError, lc.ModelAPIError),
+    (core.StreamInterruptedError, lc.ModelConnectionError),
+    (core.APIStatusError, lc.ModelInvalidRequestError),
+    (core.StreamError, lc.ModelAPIError),
+)
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """Raises what the core raises as an error that is also the matching `langchain_core.exceptions.ModelError`."""
+    try:
+        yield
+    except core.ConfigurationError:
+        raise
+    except core.AzureAIError as error:
+        raise as_model_error(error).with_traceback(error.__traceback__) from error.__cause__
+
+
+def as_model_error(error: core.AzureAIError) -> core.AzureAIError:
+    """The error as an instance of its own class and of LangChain's."""
+    if isinstance(error, lc.ModelError):
+        return error
+    ours: Any = type(error)
+    kind = _kind(ours, overflow=bool(getattr(error, "context_exceeded", False)))
+    model_error: core.AzureAIError = kind.__new__(kind)
+    Exception.__init__(model_error, error.message)
+    model_error.__dict__.update(error.__dict__)
+    return model_error
+
+
+@cache
+def _kind(ours: Any, *, overflow: bool) -> Any:
+    theirs = lc.ContextOverflowError if overflow else _matching(ours)
+    return type(ours.__name__, (ours, theirs), {"__module__": __name__, "__doc__": ours.__doc__, "__reduce__": _reduce})
+
+
+def _matching(ours: type[core.AzureAIError]) -> type[lc.ModelError]:
+    return next((theirs for kind, theirs in _KINDS if issubclass(ours, kind)), lc.ModelError)
+
+
+def _reduce(error: Any) -> tuple[Any, ...]:
+    """Pickles as our class, whose instance is turned into both again."""
+    ours = next(kind for kind in type(error).__mro__ if kind.__module__.startswith("azureai_core"))
+    return _rebuild, (ours, error.message, error.__dict__)
+
+
+def _rebuild(ours: type[core.AzureAIError], message: str, state: dict[str, Any]) -> core.AzureAIError:
+    error = ours.__new__(ours)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return as_model_error(error)

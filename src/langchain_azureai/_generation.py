@@ -1,0 +1,111 @@
+"""What the chat model and the text LLM have in common: the sampling arguments, and what LangChain asks of any model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AliasChoices, Field
+
+from azureai_core import Usage
+
+from ._arguments import check_call
+from ._connection import LANGCHAIN_PROVIDER, Connection, public_url, stop_list
+
+# Arguments that langchain-core passes along and that are no part of the body.
+_NOT_SENT = {"stream", "streaming", "ls_structured_output_format", "stream_usage"}
+
+
+class GenerationArguments(Connection):
+    """The arguments of a model that generates text. Unset ones are not sent; 0 is."""
+
+    temperature: float | None = None
+    """Sampling temperature; the range is the model's own."""
+    top_p: float | None = None
+    max_tokens: int | None = None
+    """The most tokens to generate; sent as `max_completion_tokens` where the model wants that."""
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: str | list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    seed: int | None = None
+    streaming: bool = False
+    """Whether `invoke` streams."""
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """What makes two models different, for traces and caches; no secret is among it."""
+        endpoint = self.client.endpoint
+        return {
+            "model": self.model_name,
+            "endpoint": endpoint.base_url,
+            "api_version": endpoint.api_version,
+            **self._telling_headers(),
+            **self._options(),
+        }
+
+    def _telling_headers(self) -> dict[str, Any]:
+        """The headers that may choose another model, such as `azureml-model-deployment`; none that may be secret."""
+        given = self.client_kwargs.get("headers") or {}
+        secret = ("key", "auth", "token", "secret")
+        told = {k.lower(): v for k, v in given.items() if not any(word in k.lower() for word in secret)}
+        return {"headers": told} if told else {}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What is written out in another form than it was given: the endpoint, without a query that may be secret."""
+        return {"endpoint": public_url(self.endpoint)} if self.endpoint else {}
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The argument that must not be written out, and the environment variable it is read from instead."""
+        return {"credential": "AZURE_INFERENCE_CREDENTIAL"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `dumpd` may write the model out. It may: without the credential and `client_kwargs`."""
+        return True
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """One number per token, estimated offline at four characters a token; exact tokenizers differ by model."""
+        custom = getattr(self, "custom_get_token_ids", None)
+        return list(range(-(-len(text) // 4))) if custom is None else list(custom(text))
+
+    def _traced(self, kwargs: Mapping[str, Any]) -> dict[str, str]:
+        """Provider and model as LangSmith names them."""
+        model = kwargs.get("model") or self.model_name or self.client.endpoint.host
+        return {"ls_provider": LANGCHAIN_PROVIDER, "ls_model_name": model}
+
+    def _options(self) -> dict[str, Any]:
+        """The fields of the body that the constructor set."""
+        given = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "presence_penalty": self.presence_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "stop": stop_list(self.stop),
+            "seed": self.seed,
+        }
+        return {**{name: value for name, value in given.items() if value is not None}, **self.model_kwargs}
+
+    def _body(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The request body without its prompt; what the call gives wins over the constructor."""
+        check_call(kwargs)
+        options = self._options()
+        if "max_completion_tokens" in kwargs:
+            options.pop("max_tokens", None)
+        given = {name: value for name, value in kwargs.items() if name not in _NOT_SENT}
+        body = {"model": self.model_name, **options, **given}
+        wanted = stop_list(stop) or stop_list(body.pop("stop", None))
+        return {**body, "stop": wanted} if wanted else body
+
+
+def token_usage(usage: Usage | None) -> dict[str, int]:
+    """Token counts as `llm_output["token_usage"]` has them; empty where there are none."""
+    if usage is None:
+        return {}
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
