@@ -1,0 +1,118 @@
+"""From deltas to the growing responses that agents read. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
+
+from azureai_core import Delta, ResponseMeta, ToolCall, Usage
+
+from ._messages import Json, facts_of, to_logprobs, to_message, with_request_id
+
+
+class Accumulator:
+    """Takes the deltas of one stream; gives a response for each that adds something, and a last one for the whole.
+
+    Each response carries the whole message so far. The last one has usage, finish reason and a `raw` of all frames.
+    """
+
+    def __init__(self, *, single_call: bool = False, promote_reasoning: bool = False) -> None:
+        self._single_call = single_call
+        self._promote_reasoning = promote_reasoning
+        self._content = ""
+        self._reasoning = ""
+        self._calls: dict[int, ToolCall] = {}
+        self._usage: Usage | None = None
+        self._finish_reason: str | None = None
+        self._meta: ResponseMeta | None = None
+        self._raw: Json = {}
+        self._choice: Json = {}
+        self._logprobs: list[Any] = []
+
+    def add(self, delta: Delta) -> ChatResponse | None:
+        """The response after this delta, or `None` when it brought neither text nor reasoning nor a call."""
+        self._note(delta)
+        changed = [call for call in delta.tool_calls if not (self._single_call and call.index > 0)]
+        for call in changed:
+            self._join(call)
+        if not (delta.content or delta.reasoning or changed):
+            return None
+        self._content += delta.content
+        self._reasoning += delta.reasoning
+        thought = {"thinking_delta": delta.reasoning} if delta.reasoning else {}
+        return self._response(delta.content, delta.raw, thought, to_logprobs(delta.raw))
+
+    def last(self) -> ChatResponse:
+        """The whole answer; the delta is empty, unless reasoning is promoted to the text."""
+        meta = self._meta or ResponseMeta()
+        text = self._reasoning if self._promote_reasoning and not (self._content or self._calls) else ""
+        self._content += text
+        facts = facts_of(
+            self._usage,
+            finish_reason=self._finish_reason,
+            request_id=meta.request_id,
+            dropped_parameters=list(meta.dropped) or None,
+        )
+        raw = self._whole_raw(meta)
+        return self._response(text, raw, facts, to_logprobs(raw))
+
+    def _response(self, text: str, raw: Json, extra: Json, logprobs: Any) -> ChatResponse:
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        message = to_message(self._content, self._reasoning, calls)
+        return ChatResponse(message=message, delta=text, raw=raw, additional_kwargs=extra, logprobs=logprobs)
+
+    def _join(self, part: ToolCall) -> None:
+        known = self._calls.get(part.index, ToolCall(None, "", "", part.index))
+        name = (known.name or "") + (part.name or "")
+        self._calls[part.index] = ToolCall(known.id or part.id, name, known.arguments + part.arguments, part.index)
+
+    def _note(self, delta: Delta) -> None:
+        self._usage = delta.usage or self._usage
+        self._finish_reason = delta.finish_reason or self._finish_reason
+        self._meta = delta.meta or self._meta
+        self._raw = merged(self._raw, {k: v for k, v in delta.raw.items() if k != "choices"})
+        for choice in delta.raw.get("choices") or []:
+            if isinstance(choice, dict) and choice.get("index", 0) == 0:
+                self._choice = merged(self._choice, {k: v for k, v in choice.items() if k not in ("delta", "logprobs")})
+                self._logprobs += (choice.get("logprobs") or {}).get("content") or []
+
+    def _whole_raw(self, meta: ResponseMeta) -> Json:
+        """All frames as one body of the unstreamed shape: what tracers and token counters read."""
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        message = to_message(self._content, self._reasoning, calls)
+        wire = {"role": "assistant", "content": message.content or "", **message.additional_kwargs}
+        logprobs = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
+        return with_request_id(
+            {**self._raw, "choices": [{"index": 0, **self._choice, "message": wire, **logprobs}]}, meta.request_id
+        )
+
+
+def merged(known: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
+    """Both dicts; an empty value never wins: Azure OpenAI's opening frame has an empty id, its last no choices."""
+    return {**known, **{name: value for name, value in new.items() if value not in (None, "", 0, [], {})}}
+
+
+class TextAccumulator(Accumulator):
+    """The same for the route `/completions`."""
+
+    def add_text(self, delta: Delta) -> CompletionResponse | None:
+        """The response after this delta, or `None` when it brought no text."""
+        response = self.add(delta)
+        return to_completion_response(response) if response is not None else None
+
+    def last_text(self) -> CompletionResponse:
+        """The whole text; the delta is empty."""
+        return to_completion_response(self.last())
+
+
+def to_completion_response(response: ChatResponse) -> CompletionResponse:
+    """The text of a chat response, with the facts about it."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        delta=response.delta,
+        raw=response.raw,
+        logprobs=response.logprobs,
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+    )

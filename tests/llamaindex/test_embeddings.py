@@ -1,0 +1,355 @@
+"""Embeddings of texts and images (contract 1.11)."""
+
+import asyncio
+import base64
+import pickle
+from io import BytesIO
+
+import pytest
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.ingestion.pipeline import get_transformation_hash
+from llama_index.core.schema import TextNode
+from llama_index.core.storage.kvstore import SimpleKVStore
+
+from azureai_core import AzureAIError, ConfigurationError, RateLimitError
+from llamaindex_azureai import AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+ASYMMETRIC, SYMMETRIC = "cohere-embed-v3-english", "text-embedding-3-small"
+
+
+@pytest.fixture
+def make(service):
+    def make(model=SYMMETRIC, kind=AzureAIEmbeddingsModel, path="/models", **options):
+        return kind(service.url + path, service.key, model=model, max_retries=0, **options)
+
+    return make
+
+
+async def test_one_text_one_query(service, make, colour):
+    """Plain lists of floats; base64 is asked for on our own account."""
+    model = make()
+    text = await colour(model, "get_text_embedding", "abc")
+    query = await colour(model, "get_query_embedding", "abc")
+
+    assert text == query == [3.0, 0.0]
+    assert [r.body for r in service.requests] == [
+        {"input": ["abc"], "model": SYMMETRIC, "encoding_format": "base64"}
+    ] * 2
+
+
+async def test_queries_and_documents_differ_where_the_model_knows_it(service, make, colour):
+    """By the model's profile, by `base_model`, or by the user's words."""
+    for model in (
+        make(ASYMMETRIC),
+        make("mine", base_model=ASYMMETRIC),
+        make("x", query_input_type="query", text_input_type="text"),
+    ):
+        await colour(model, "get_query_embedding", "q")
+        await colour(model, "get_text_embedding", "t")
+
+    assert [r.body.get("input_type") for r in service.requests] == [
+        "query",
+        "document",
+        "query",
+        "document",
+        "query",
+        "text",
+    ]
+
+
+async def test_a_refused_input_type_is_withdrawn_and_remembered(service, make, colour):
+    """What we add on our own account may not break a call."""
+    refusal = service.fails(
+        422, {"detail": [{"loc": ["body", "input_type"], "msg": "Extra inputs are not permitted", "input": "query"}]}
+    )
+    service.will(refusal)
+    model = make(f"cohere-embed-{id(refusal)}")
+    vectors = [await colour(model, "get_query_embedding", "q") for _ in range(2)]
+
+    assert vectors == [[1.0, 0.0]] * 2
+    assert service.requests[0].body["input_type"] == "query"
+    assert len(service.requests) == 3
+
+
+async def test_what_the_user_asked_for_is_not_withdrawn(service, make, colour):
+    """The error is the user's to see."""
+    service.will(service.fails(422, {"detail": [{"loc": ["body", "input_type"], "msg": "no", "input": "q"}]}))
+    with pytest.raises(Exception, match="input_type"):
+        await colour(make("x", query_input_type="q"), "get_query_embedding", "q")
+    assert len(service.requests) == 1
+
+
+async def test_options_reach_the_body(service, make, colour):
+    """Dimensions, encoding, and further fields."""
+    model = make(dimensions=256, encoding_format="float", model_kwargs={"user": "u", "input_type": "text"})
+    await colour(model, "get_text_embedding", "a")
+    await colour(model, "get_query_embedding", "a")
+
+    expected = {
+        "input": ["a"],
+        "model": SYMMETRIC,
+        "dimensions": 256,
+        "encoding_format": "float",
+        "user": "u",
+        "input_type": "text",
+    }
+    assert [r.body for r in service.requests] == [expected] * 2
+
+
+async def test_batches_keep_their_order(service, make, colour):
+    """One request per framework batch where the model takes it; vectors in the order of the texts."""
+    texts = ["x" * n for n in range(1, 24)]
+    vectors = await colour(make(embed_batch_size=10), "get_text_embedding_batch", texts)
+
+    assert [vector[0] for vector in vectors] == [float(len(text)) for text in texts]
+    assert sorted(len(r.body["input"]) for r in service.requests) == [3, 10, 10]
+
+
+async def test_answers_out_of_order_are_sorted(service, make, colour):
+    """By `index`, as the service numbers them."""
+    reply = service.embeds(["a", "b", "c"])
+    reply.body["data"].reverse()
+    service.will(reply)
+    vectors = await colour(make(), "get_text_embedding_batch", ["a", "b", "c"])
+
+    assert [vector[1] for vector in vectors] == [0.0, 1.0, 2.0]
+
+
+async def test_too_few_vectors_are_an_error(service, make, colour):
+    """None may be lost or shifted."""
+    service.will(service.embeds(["a"]))
+    with pytest.raises(Exception, match="1 vectors for 2 inputs"):
+        await colour(make(), "get_text_embedding_batch", ["a", "b"])
+
+
+@pytest.mark.parametrize(("model", "largest"), [(ASYMMETRIC, 96), (SYMMETRIC, 256)])
+async def test_the_default_batch_fits_the_model(service, make, colour, model, largest):
+    """Large framework batches, requests of the size that the model takes."""
+    vectors = await colour(make(model), "get_text_embedding_batch", [f"t{n}" for n in range(300)])
+
+    assert len(vectors) == 300
+    assert max(len(r.body["input"]) for r in service.requests) == largest
+
+
+async def test_an_empty_text_is_named_by_its_place(service, make, colour):
+    """The place in the whole list, before anything is sent."""
+    with pytest.raises(ConfigurationError, match="Text 25 is empty"):
+        await colour(make(embed_batch_size=10), "get_text_embedding_batch", ["a"] * 25 + [""])
+    with pytest.raises(ConfigurationError, match="Text 0 is empty"):
+        await colour(make(), "get_query_embedding", "")
+    assert service.requests == []
+
+
+async def test_requests_in_flight_are_bounded(make, service):
+    """The framework starts a coroutine per batch of the whole corpus."""
+    now, most = 0, 0
+    plain = service.default
+
+    def slow(body):
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        return plain(body)
+
+    real_send = service._server.RequestHandlerClass._send
+
+    class Handler(service._server.RequestHandlerClass):
+        def _send(self, reply):
+            nonlocal now
+            import time
+
+            time.sleep(0.01)
+            now -= 1
+            real_send(self, reply)
+
+    service.default, service._server.RequestHandlerClass = slow, Handler
+    model = make(embed_batch_size=1, max_concurrency=3)
+    vectors = await model.aget_text_embedding_batch([str(n) for n in range(20)])
+
+    assert len(vectors) == 20
+    assert 1 < most <= 3
+
+
+async def test_errors_name_the_batch(service, make, colour):
+    """So that a job can go on from there."""
+    service.will(service.fails(429, {"error": {"message": "slow"}}, retry_after="7"))
+    with pytest.raises(RateLimitError) as caught:
+        await colour(make(max_concurrency=1), "get_text_embedding_batch", ["a", "b"])
+
+    assert (caught.value.retry_after, caught.value.first_index, caught.value.batch_size) == (7.0, 0, 2)
+
+
+async def test_the_cache_keeps_queries_and_documents_apart(service, make, colour):
+    """Same text, different vectors; the second time nothing is sent. Source: llama_index PR #23181."""
+    cache = SimpleKVStore()
+    model = make(ASYMMETRIC, embeddings_cache=cache)
+    for _ in range(2):
+        await colour(model, "get_query_embedding", "same")
+        await colour(model, "get_text_embedding_batch", ["same"])
+
+    assert [r.body["input_type"] for r in service.requests] == ["query", "document"]
+    assert cache.get("same", collection="embeddings") is not None
+    assert model.embeddings_cache is cache
+
+
+async def test_the_cache_is_shared_where_both_are_the_same(service, make, colour):
+    """A symmetric model has one vector per text."""
+    model = make(SYMMETRIC, embeddings_cache=SimpleKVStore())
+    await colour(model, "get_query_embedding", "same")
+    await colour(model, "get_text_embedding", "same")
+
+    assert len(service.requests) == 1
+
+
+def test_the_transformation_hash_holds_what_changes_vectors(make):
+    """Endpoint, model, dimensions, input types; not the key, not the cache's address."""
+    nodes = [TextNode(text="a")]
+
+    def key(**options):
+        return get_transformation_hash(nodes, make(**options))
+
+    base = key()
+    others = [
+        key(path="/openai/v1"),
+        key(model="b"),
+        key(dimensions=5),
+        key(query_input_type="q"),
+        key(text_input_type="t"),
+        key(base_model=ASYMMETRIC),
+    ]
+    assert len({base, *others}) == 7
+    assert key(embeddings_cache=SimpleKVStore()) == base
+    assert (
+        get_transformation_hash(
+            nodes, AzureAIEmbeddingsModel(make().endpoint, "another-key", model=SYMMETRIC, max_retries=0)
+        )
+        == base
+    )
+
+
+def test_the_payload_of_events(make):
+    """Model, endpoint, dimensions; no secret."""
+    payload = make(dimensions=5).to_payload()
+
+    assert (
+        payload.items()
+        >= {
+            "class_name": "AzureAIEmbeddingsModel",
+            "model": SYMMETRIC,
+            "dimensions": 5,
+            "endpoint_kind": "models",
+        }.items()
+    )
+    assert "planted" not in str(payload)
+
+
+async def test_one_embedding_event_per_batch(service, make, colour, recorder):
+    """Start and end, with the texts and vectors."""
+    await colour(make(embed_batch_size=2), "get_text_embedding_batch", ["a", "b", "c"])
+
+    names = sorted(n for n in recorder.names() if n.startswith("Embedding"))
+    assert names == ["EmbeddingEndEvent"] * 2 + ["EmbeddingStartEvent"] * 2
+
+
+def test_three_event_loops_one_model(service, make):
+    """The limit on requests belongs to a loop, as connections do."""
+    model = make(embed_batch_size=1)
+    for _ in range(3):
+        assert len(asyncio.run(model.aget_text_embedding_batch(["a", "b"]))) == 2
+
+
+async def test_pickled_before_and_after_use(service, make, colour):
+    """Both colours work in the copy."""
+    model = make(ASYMMETRIC, dimensions=5)
+    fresh = pickle.loads(pickle.dumps(model))
+    await colour(model, "get_text_embedding", "a")
+    for copied in (fresh, pickle.loads(pickle.dumps(model))):
+        assert await colour(copied, "get_query_embedding", "ab") == [2.0, 0.0]
+        assert (service.last.body["dimensions"], service.last.headers["api-key"]) == (5, service.key)
+
+
+def test_the_default_model_name(service):
+    """A single-model endpoint needs none, and none is sent."""
+    model = AzureAIEmbeddingsModel(service.url + "/serverless/embed", service.key)
+    model.get_text_embedding("a")
+
+    assert (model.model_name, model.model) == ("unknown", None)
+    assert "model" not in service.last.body
+
+
+# ---------------------------------------------------------------------------- images
+
+
+@pytest.fixture
+def images(make):
+    return make(ASYMMETRIC, AzureAIImageEmbeddingsModel)
+
+
+def test_it_is_the_frameworks_multi_modal_class(images):
+    """Indexes check the type."""
+    assert isinstance(images, MultiModalEmbedding)
+    assert isinstance(images, AzureAIEmbeddingsModel)
+
+
+async def test_an_image_in_every_form(service, images, colour, tmp_path):
+    """Path, bytes, BytesIO wherever it stands, data URL: the same data URL leaves."""
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    at_end = BytesIO(PNG)
+    at_end.seek(0, 2)
+    for image in (str(path), path, PNG, BytesIO(PNG), at_end, PNG_URL):
+        await colour(images, "get_image_embedding", image)
+
+    assert [r.body["input"] for r in service.requests] == [[{"image": PNG_URL}]] * 6
+    assert {r.path.partition("?")[0] for r in service.requests} == {"/models/images/embeddings"}
+    assert at_end.tell() == len(PNG)
+
+
+async def test_a_batch_of_images_keeps_its_order(service, images, colour):
+    """One image per request unless told otherwise; the vectors in order."""
+    one = await colour(images, "get_image_embedding_batch", [BytesIO(PNG), PNG_URL, PNG])
+    sizes = sorted(len(r.body["input"]) for r in service.requests)
+    images.image_batch_size = 2
+    two = await colour(images, "get_image_embedding_batch", [BytesIO(PNG), PNG_URL, PNG])
+
+    assert (len(one), sizes, len(two)) == (3, [1, 1, 1], 3)
+    assert sorted(len(r.body["input"]) for r in service.requests[3:]) == [1, 2]
+
+
+async def test_openai_routes_have_no_image_embeddings(service, make, colour):
+    """A named error before any request."""
+    model = make("m", AzureAIImageEmbeddingsModel, path="/openai/v1")
+    with pytest.raises(ConfigurationError, match="no route for image embeddings"):
+        await colour(model, "get_image_embedding", PNG)
+    assert service.requests == []
+
+
+async def test_a_bad_image_is_named(images, colour):
+    """Not an image, not there, or a web address."""
+    for image, message in [
+        (b"nothing", "no PNG"),
+        ("/no/such/file.png", "cannot be read"),
+        ("https://example.com/a.png", "web address"),
+    ]:
+        with pytest.raises(ConfigurationError, match=message):
+            await colour(images, "get_image_embedding", image)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_errors_name_the_place_in_the_corpus(service, make, colour, cached):
+    """Not in the framework's batch, whatever the batches and the cache."""
+    from llama_index.core.storage.kvstore import SimpleKVStore
+
+    cache = {"embeddings_cache": SimpleKVStore()} if cached else {}
+    model = make(embed_batch_size=2, max_concurrency=1, **cache)
+    service.will(
+        service.embeds(["a", "b"]), service.embeds(["c", "d"]), service.fails(400, {"error": {"message": "no"}})
+    )
+    with pytest.raises(AzureAIError) as caught:
+        await colour(model, "get_text_embedding_batch", ["a", "b", "c", "d", "e", "f"])
+
+    assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
