@@ -1,0 +1,279 @@
+"""The main job of azureai-adapters in both frameworks, over real HTTP: `make demo`.
+
+Without further ado it runs against the local emulator. With AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL
+set it runs against that endpoint; AZURE_INFERENCE_MODEL and AZURE_INFERENCE_EMBEDDING_MODEL name the deployments where
+one URL serves many, and AZURE_INFERENCE_EMBEDDING_ENDPOINT an endpoint of its own for embeddings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ToolCallResult
+from llama_index.core.node_parser import MarkdownNodeParser
+from pydantic import BaseModel, Field
+
+import llamaindex_azureai
+from azureai_core import AzureAIError, Endpoint, InferenceClient
+from azureai_emulator import serve
+from langchain_azureai import AzureAIChatCompletionsModel
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAT_MODEL, EMBEDDING_MODEL = "mistral-large-2411", "cohere-embed-v3-english"
+AGENT_QUESTION = "What is the weather in Lisbon, and what is 17 times 23?"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the demo runs."""
+
+    endpoint: str
+    credential: str
+    model: str | None
+    embedding_endpoint: str
+    embedding_model: str | None
+
+    def chat(self) -> dict[str, str | None]:
+        """The arguments of the chat classes, alike in both frameworks."""
+        return {"endpoint": self.endpoint, "credential": self.credential, "model": self.model}
+
+    def embedding(self) -> dict[str, str | None]:
+        """The arguments of the embedding classes."""
+        return {"endpoint": self.embedding_endpoint, "credential": self.credential, "model": self.embedding_model}
+
+
+# ---------------------------------------------------------------------------- what both agents can do
+
+
+def get_weather(city: str) -> str:
+    """Get the weather of a city."""
+    forecast = {"lisbon": "sunny, 24 °C", "oslo": "snow, -3 °C", "london": "rain, 11 °C"}
+    return f"{city}: {forecast.get(city.lower(), 'cloudy, 15 °C')}"
+
+
+def multiply(a: int, b: int) -> int:
+    """Multiply two numbers: a times b."""
+    return a * b
+
+
+class Trip(BaseModel):
+    """A trip to book."""
+
+    city: str = Field(description="The city to travel to")
+    travellers: int = Field(description="How many people travel")
+    reason: str | None = Field(default=None, description="Why, in quotes")
+
+
+# ---------------------------------------------------------------------------- LangChain
+
+
+def langchain_chain(target: Target) -> None:
+    """A chain whose tokens are printed as they arrive."""
+    heading("LangChain: a chain, streamed token by token")
+    model = AzureAIChatCompletionsModel(**target.chat(), max_tokens=60)
+    prompt = ChatPromptTemplate.from_messages([("system", "Answer in one sentence."), ("user", "{question}")])
+    say("prompt | AzureAIChatCompletionsModel | StrOutputParser, asked about the sea:")
+    pieces = 0
+    for piece in (prompt | model | StrOutputParser()).stream({"question": "Why is the sea salty?"}):
+        print(piece, end="", flush=True)
+        pieces += bool(piece)
+    print(f"\n   {pieces} pieces. The same with invoke, for its usage:")
+    answer = (prompt | model).invoke({"question": "Why is the sea salty?"})
+    usage(answer.usage_metadata)
+
+
+def langgraph_agent(target: Target) -> None:
+    """A LangGraph agent that calls two tools and uses their results."""
+    heading("LangGraph: an agent with two tools")
+    agent = create_agent(AzureAIChatCompletionsModel(**target.chat()), tools=[get_weather, multiply])
+    say(f"create_agent(model, tools=[get_weather, multiply]), asked: {AGENT_QUESTION!r}")
+    messages = agent.invoke({"messages": [HumanMessage(AGENT_QUESTION)]})["messages"]
+    for message in messages[1:]:
+        for call in getattr(message, "tool_calls", ()):
+            say(f"the model calls {call['name']}({json.dumps(call['args'])})")
+        if message.type == "tool":
+            say(f"{message.name} returned {message.content!r}")
+    say(f"answer: {messages[-1].text}")
+    for message in messages:
+        if isinstance(message, AIMessage):
+            usage(message.usage_metadata)
+
+
+def structured_output(target: Target) -> None:
+    """An answer as an instance of a Pydantic class."""
+    heading("LangChain: structured output")
+    model = AzureAIChatCompletionsModel(**target.chat()).with_structured_output(Trip)
+    request = 'Book a trip to Lisbon for 3 people, the reason is "a conference".'
+    say(f"model.with_structured_output(Trip), given: {request}")
+    trip = model.invoke(request)
+    say(f"gives {trip!r}")
+
+
+# ---------------------------------------------------------------------------- LlamaIndex
+
+
+def llamaindex_rag(target: Target) -> None:
+    """Questions over the project's own documents: embed, index, retrieve, answer with sources."""
+    heading("LlamaIndex: a RAG query over this project's own documents")
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    documents = [Document(text=file.read_text("utf-8"), metadata={"file": file.name}) for file in files]
+    nodes = MarkdownNodeParser().get_nodes_from_documents(documents)
+    with embeddings(target) as embedding:
+        index = VectorStoreIndex(nodes, embed_model=embedding)
+        say(f"{len(files)} files, {len(nodes)} passages embedded and indexed")
+        ask_documents(target, index)
+
+
+@contextmanager
+def embeddings(target: Target) -> Iterator[llamaindex_azureai.AzureAIEmbeddingsModel]:
+    """The target's embedding model; the emulator's where the target has none, as a chat-only endpoint."""
+    try:
+        model = llamaindex_azureai.AzureAIEmbeddingsModel(**target.embedding())
+        model.get_query_embedding("hello")
+    except AzureAIError as error:
+        say(f"{target.embedding_endpoint} has no embeddings for us: {error}")
+        say("The local emulator embeds instead; AZURE_INFERENCE_EMBEDDING_ENDPOINT and _MODEL name another endpoint.")
+        with serve() as emulator:
+            base = f"{emulator.url}/models"
+            yield llamaindex_azureai.AzureAIEmbeddingsModel(
+                endpoint=base, credential=emulator.key, model=EMBEDDING_MODEL
+            )
+    else:
+        yield model
+
+
+def ask_documents(target: Target, index: VectorStoreIndex) -> None:
+    """A question whose answer streams, with its sources."""
+    llm = llamaindex_azureai.AzureAICompletionsModel(**target.chat())
+    engine = index.as_query_engine(llm=llm, similarity_top_k=3, streaming=True)
+    question = "Which Entra ID scope does a serverless endpoint expect?"
+    say(f"asked: {question!r}; the answer as it streams:")
+    answer = engine.query(question)
+    print("   ", end="")
+    for piece in answer.response_gen:
+        print(piece, end="", flush=True)
+    print()
+    for source in answer.source_nodes:
+        first_line = source.node.get_content().strip().splitlines()[0]
+        say(f"source {source.node.metadata['file']} (score {source.score:.2f}): {first_line}")
+
+
+async def llamaindex_agent(target: Target) -> None:
+    """A LlamaIndex FunctionAgent with the same tools."""
+    heading("LlamaIndex: a FunctionAgent with the same two tools, streamed")
+    llm = llamaindex_azureai.AzureAICompletionsModel(**target.chat())
+    agent = FunctionAgent(tools=[get_weather, multiply], llm=llm, system_prompt="You are a helpful assistant.")
+    say(f"asked: {AGENT_QUESTION!r}")
+    handler = agent.run(AGENT_QUESTION)
+    streamed = 0
+    async for event in handler.stream_events():
+        if isinstance(event, ToolCallResult):
+            say(f"{event.tool_name}({json.dumps(event.tool_kwargs)}) returned {event.tool_output.content!r}")
+        elif isinstance(event, AgentStream):
+            streamed += bool(event.delta)
+    result = await handler
+    say(f"answer ({streamed} pieces): {result.response.content}")
+    counts = result.raw.get("usage") if isinstance(result.raw, dict) else None
+    say(f"usage of the last call: {counts}")
+
+
+# ---------------------------------------------------------------------------- the wire
+
+
+def shown_exchange(target: Target) -> None:
+    """One exchange as it goes over the wire, the credential masked."""
+    heading("On the wire: one exchange")
+    with httpx.Client(event_hooks={"request": [show_request], "response": [show_response]}) as http_client:
+        client = InferenceClient(target.endpoint, target.credential, model=target.model, http_client=http_client)
+        client.complete({"messages": [{"role": "user", "content": "Say hello in one word."}], "max_tokens": 12})
+
+
+def show_request(request: httpx.Request) -> None:
+    """Prints a request as it is sent."""
+    print(f"   {request.method} {request.url.raw_path.decode()} HTTP/1.1")
+    for name, value in request.headers.items():
+        print(f"   {name}: {'***' if name in {'authorization', 'api-key'} else value}")
+    print(f"\n   {request.content.decode()}\n")
+
+
+def show_response(response: httpx.Response) -> None:
+    """Prints an answer as it came."""
+    print(f"   HTTP/1.1 {response.status_code} {response.reason_phrase}")
+    for name, value in response.headers.items():
+        print(f"   {name}: {value}")
+    response.read()
+    print("\n" + textwrap.indent(json.dumps(response.json(), indent=2, ensure_ascii=False), "   "))
+
+
+# ---------------------------------------------------------------------------- where and how it runs
+
+
+def heading(text: str) -> None:
+    """Prints a section's title."""
+    print(f"\n== {text}\n")
+
+
+def say(text: str) -> None:
+    """Prints a line of what happens."""
+    print(textwrap.fill(text, 110, initial_indent=" - ", subsequent_indent="   ", break_on_hyphens=False))
+
+
+def usage(counts: object) -> None:
+    """Prints the token counts of one call."""
+    if isinstance(counts, dict):
+        numbers = f"{counts['input_tokens']} in, {counts['output_tokens']} out, {counts['total_tokens']} in all"
+        say(f"usage: {numbers} (tokens)")
+
+
+@contextmanager
+def target() -> Iterator[Target]:
+    """The endpoint that the environment names, else the emulator on a free port."""
+    endpoint, key = os.environ.get("AZURE_INFERENCE_ENDPOINT"), os.environ.get("AZURE_INFERENCE_CREDENTIAL")
+    if endpoint and key:
+        model = os.environ.get("AZURE_INFERENCE_MODEL")
+        if Endpoint.parse(endpoint).needs_model and not model:
+            sys.exit(f"{endpoint} serves many models: set AZURE_INFERENCE_MODEL to the name of a chat deployment.")
+        print(f"Running against {endpoint}.")
+        embedding_endpoint = os.environ.get("AZURE_INFERENCE_EMBEDDING_ENDPOINT", endpoint)
+        yield Target(endpoint, key, model, embedding_endpoint, os.environ.get("AZURE_INFERENCE_EMBEDDING_MODEL"))
+        return
+    with serve() as emulator:
+        print(f"Running against the local emulator at {emulator.url}: it speaks the API, but it is not a model.")
+        print("Its answers come from rules; retrieval, tools, schemas, streaming and token counts are real.")
+        base = f"{emulator.url}/models"
+        yield Target(base, emulator.key, CHAT_MODEL, base, EMBEDDING_MODEL)
+
+
+def main() -> int:
+    """Runs every part; gives 1 when one of them fails."""
+    with target() as where:
+        try:
+            langchain_chain(where)
+            langgraph_agent(where)
+            structured_output(where)
+            llamaindex_rag(where)
+            asyncio.run(llamaindex_agent(where))
+            shown_exchange(where)
+        except AzureAIError as error:
+            print(f"\nThe demo stopped: {error}", file=sys.stderr)
+            return 1
+    print("\nAll parts ran.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

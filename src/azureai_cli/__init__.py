@@ -1,0 +1,20 @@
+"""The command line `azureai`."""
+
+import sys
+
+try:
+    from ._app import app
+except ImportError as error:
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+
+def main() -> None:
+    """Runs the command line; without its libraries, says how to install them and ends with status 2."""
+    if _missing is not None:
+        print(  # noqa: T201  there is no library to print with
+            f"azureai: {_missing}. Install the command line with: pip install 'azureai-adapters[cli]'", file=sys.stderr
+        )
+        raise SystemExit(2)
+    app()

@@ -1,0 +1,26 @@
+"""The commands. Each loads what it needs when it runs, so that `--help` is quick."""
+
+from importlib.metadata import version as installed_version
+
+import typer
+
+app = typer.Typer(name="azureai", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def azureai() -> None:
+    """Models on Azure AI: a local emulator, and more to come."""
+
+
+@app.command()
+def version() -> None:
+    """Print the installed version."""
+    typer.echo(installed_version("azureai-adapters"))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def emulate(context: typer.Context) -> None:
+    """Serve the local emulator until Ctrl-C; `azureai emulate --help` lists its options."""
+    from azureai_emulator.__main__ import main  # noqa: PLC0415
+
+    raise typer.Exit(main(context.args))

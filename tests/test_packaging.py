@@ -1,0 +1,147 @@
+"""What the packages may import, what importing them costs, and what they offer."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+STDLIB = set(sys.stdlib_module_names)
+
+# Package → what it may import beside the standard library and itself.
+ALLOWED = {
+    "azureai_core": {"httpx", "httpcore", "pydantic", "pydantic_core"},
+    "langchain_azureai": {"azureai_core", "langchain_core", "pydantic"},
+    "llamaindex_azureai": {"azureai_core", "llama_index", "pydantic"},
+    "azureai_emulator": {"starlette", "uvicorn"},
+    "azureai_cli": {"azureai_core", "azureai_emulator", "typer", "rich"},
+}
+# Loaded only inside the function that needs it.
+INSIDE_FUNCTIONS = {"azureai_core": {"azure", "opentelemetry"}, "azureai_emulator": {"pytest"}}
+PYTEST_PLUGIN = "pytest_plugin.py"
+
+
+def imports(tree: ast.Module) -> list[tuple[str, bool, list[str]]]:
+    """`(module, whether at the top level, names)` of each import."""
+    top = {node for node in ast.walk(tree) if node in tree.body}
+    for node in tree.body:  # `if TYPE_CHECKING:` and `try:` blocks count as the top level
+        if isinstance(node, ast.If | ast.Try):
+            top |= set(ast.walk(node))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node in top, []) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.module or "", node in top, [alias.name for alias in node.names]))
+    return found
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_each_package_imports_only_what_the_design_allows(package: str) -> None:
+    """The core knows no framework, an adapter only its own, the emulator none of the three."""
+    for file in (SOURCE / package).rglob("*.py"):
+        for module, at_top, _ in imports(ast.parse(file.read_text("utf-8"))):
+            root = module.split(".")[0]
+            allowed = STDLIB | {package} | ALLOWED[package]
+            if not at_top or file.name == PYTEST_PLUGIN:
+                allowed = allowed | INSIDE_FUNCTIONS.get(package, set())
+            if file.parent.name == "conformance":  # a kit of tests, loaded by nobody else
+                allowed = allowed - {"azureai_core"} | {"pytest"}
+            assert root in allowed, f"{file.name} imports {module}"
+
+
+@pytest.mark.parametrize("package", ["langchain_azureai", "llamaindex_azureai", "azureai_cli"])
+def test_adapters_use_the_cores_public_names_only(package: str) -> None:
+    """`from azureai_core import …`, never from its private modules."""
+    public = set(importlib.import_module("azureai_core").__all__)
+    for file in (SOURCE / package).rglob("*.py"):
+        for module, _, names in imports(ast.parse(file.read_text("utf-8"))):
+            assert not module.startswith("azureai_core."), f"{file.name} imports {module}"
+            if module == "azureai_core":
+                assert set(names) <= public, f"{file.name} imports {set(names) - public}"
+
+
+@pytest.mark.parametrize("package", ["azureai_core", "langchain_azureai", "llamaindex_azureai", "azureai_emulator"])
+def test_all_names_exist(package: str) -> None:
+    """`__all__` is true, and the package is typed."""
+    module = importlib.import_module(package)
+
+    assert all(hasattr(module, name) for name in module.__all__)
+    assert (SOURCE / package / "py.typed").exists()
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def loaded_by(statement: str, *modules: str) -> str:
+    """Those of the modules that a statement loads, in a fresh interpreter."""
+    return run(f"import sys\n{statement}\nprint([m for m in {modules!r} if m in sys.modules])")
+
+
+def test_the_core_loads_no_framework_and_no_http() -> None:
+    """Nothing happens until it must."""
+    heavy = ("langchain_core", "llama_index", "azure.identity", "httpx", "httpcore", "opentelemetry", "rich", "typer")
+
+    assert loaded_by("import azureai_core; azureai_core.InferenceClient('https://h/v1', 'k')", *heavy) == "[]"
+
+
+BLOCK = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {blocked!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Block())
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "classes", "missing"),
+    [
+        ("langchain_azureai", "AzureAIChatCompletionsModel, AzureAIEmbeddingsModel", "llama_index"),
+        ("llamaindex_azureai", "AzureAICompletionsModel, AzureAIEmbeddingsModel", "langchain_core"),
+    ],
+)
+def test_each_adapter_works_without_the_other_framework(package: str, classes: str, missing: str) -> None:
+    """Neither framework is needed to use the other."""
+    block = BLOCK.format(blocked={missing, "azure"})
+    use = f"from {package} import {classes}\nfor c in ({classes}): c(endpoint='https://h/models', credential='k', model='m')"
+
+    assert run(f"{block}\n{use}\nprint('made')") == "made"
+
+
+@pytest.mark.parametrize(
+    ("package", "framework", "extra"),
+    [
+        ("langchain_azureai", "langchain_core", "langchain"),
+        ("llamaindex_azureai", "llama_index", "llamaindex"),
+    ],
+)
+def test_a_missing_framework_is_one_sentence_that_names_the_extra(package: str, framework: str, extra: str) -> None:
+    """The ImportError says what to install."""
+    code = BLOCK.format(blocked={framework}) + f"try:\n    import {package}\nexcept ImportError as e:\n    print(e)"
+
+    assert f"azureai-adapters[{extra}]" in run(code)
+
+
+def test_importing_the_core_is_cheap() -> None:
+    """At most 0.15 s of CPU over `import httpx`; the best of five, since other work shares the machine."""
+    code = "import time; import httpx; s = time.process_time(); import azureai_core; print(time.process_time() - s)"
+
+    assert min(float(run(code)) for _ in range(5)) < 0.15
+
+
+def test_the_embeddings_do_not_load_chat_models() -> None:
+    """The chat base classes cost more than all else, and embeddings do not need them."""
+    statement = "from langchain_azureai import AzureAIEmbeddingsModel"
+
+    assert loaded_by(statement, "langchain_core.language_models.chat_models", "httpx") == "[]"
