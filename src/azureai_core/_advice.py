@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ._error_bodies import Facts
 from ._types import NEVER_DROPPED
@@ -18,12 +19,23 @@ _SCOPE = re.compile(r"audience[^(]*\((https://[^)\s]+)\)", re.IGNORECASE)
 def advice(facts: Facts, response: httpx.Response) -> str:
     """What to do about it, as a sentence with a leading space, or nothing."""
     if facts.content_filter:
-        return " The prompt was filtered: change it, or adjust the deployment's content filter."
+        return f" The prompt was filtered{_filtered(facts)}: change it, or adjust the deployment's content filter."
     if facts.context_exceeded:
         return " Shorten the messages, or use a model with a larger context."
     if 300 <= response.status_code < 400:  # noqa: PLR2004
         return " Redirects are not followed, so that the credential stays here: use the final URL as the endpoint."
     return _ADVICE.get(response.status_code, _no_advice)(facts, response)
+
+
+def _filtered(facts: Facts) -> str:
+    """For which categories, where the service says so: ` for violence (medium), jailbreak`."""
+    hits = {name: result for name, result in facts.categories.items() if isinstance(result, dict)}
+    named = [_category(name, result) for name, result in hits.items() if result.get("filtered") is True]
+    return f" for {', '.join(named)}" if named else ""
+
+
+def _category(name: str, result: Mapping[str, Any]) -> str:
+    return f"{name} ({result['severity']})" if isinstance(result.get("severity"), str) else name
 
 
 def _no_advice(_facts: Facts, _response: httpx.Response) -> str:

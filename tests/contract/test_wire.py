@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
+from types import SimpleNamespace
 from uuid import UUID
 
 import httpx
@@ -185,6 +187,39 @@ def test_case_7_extras(chosen, extras, header, fake_service, make_client, mode):
 
     assert fake_service.last.body.items() >= extras.items()
     assert fake_service.last.header("extra-parameters") == header
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "scope"),
+    [
+        ("/models", None, "https://cognitiveservices.azure.com/.default"),
+        ("/openai/v1", None, "https://cognitiveservices.azure.com/.default"),
+        ("/openai/deployments/d", None, "https://cognitiveservices.azure.com/.default"),
+        ("/serverless/m", None, "https://ml.azure.com/.default"),
+        ("/models", ["https://mine/.default"], "https://mine/.default"),
+    ],
+)
+def test_case_6_entra(path, given, scope, fake_service, make_client, mode):
+    """Only a bearer token, of the scope that the kind expects or the user names; a new one after it expired."""
+    asked = []
+
+    class Credential:
+        def get_token(self, *scopes, **_):
+            asked.extend(scopes)
+            return SimpleNamespace(token=f"token-{len(asked)}-canary", expires_on=time.time())
+
+    fake_service.plays(mode.reply(), mode.reply())
+    client = make_client(path, credential=Credential(), model="m", credential_scopes=given, allow_http_token=True)
+
+    mode.ask(client, HI)
+    mode.ask(client, HI)
+
+    assert asked == [scope, scope]
+    assert [sent.header("authorization") for sent in fake_service.requests] == [
+        "Bearer token-1-canary",
+        "Bearer token-2-canary",
+    ]
+    assert [sent.header("api-key") for sent in fake_service.requests] == [None, None]
 
 
 def test_case_11_the_filter_is_not_retried(fake_service, make_client, mode):
