@@ -152,6 +152,12 @@ def _info(finish_reason: str | None, choice: Mapping[str, Any]) -> dict[str, Any
 
 def _to_chunk(delta: Delta) -> GenerationChunk:
     """A piece of the continuation; the finish reason and the usage on the pieces that have them."""
-    found = {"finish_reason": delta.finish_reason, "token_usage": token_usage(delta.usage) or None}
+    choices = delta.raw.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    found = {
+        "finish_reason": delta.finish_reason,
+        "logprobs": choice.get("logprobs"),
+        "token_usage": token_usage(delta.usage) or None,
+    }
     info = {name: value for name, value in found.items() if value is not None}
     return GenerationChunk(text=delta.content, generation_info=info or None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from azureai_emulator import Emulator
+from azureai_emulator import Emulator, Fault
 from langchain_azureai import AzureAITextCompletionsModel
 
 modes = pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
@@ -75,3 +76,22 @@ def test_several_continuations_of_a_prompt(azureai_emulator: Emulator) -> None:
     (generations,) = model.generate(["Once upon a time"]).generations
 
     assert [g.generation_info["finish_reason"] for g in generations] == ["stop"] * 3
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_log_probabilities_are_kept(azureai_emulator: Emulator, streamed: bool) -> None:
+    """On the generation, or on the piece that has them."""
+    logprobs = {"tokens": ["hi"], "token_logprobs": [-0.5]}
+    choice = {"index": 0, "text": "hi", "finish_reason": "stop", "logprobs": logprobs}
+    body: Any = {"id": "1", "choices": [choice]}
+    headers = {}
+    if streamed:
+        body = f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n"
+        headers = {"content-type": "text/event-stream"}
+    azureai_emulator.clear()
+    azureai_emulator.faults(Fault(status=200, body=body, headers=headers))
+
+    ((generation,),) = llm(azureai_emulator, streaming=streamed).generate(["hi"]).generations
+
+    assert generation.text == "hi"
+    assert generation.generation_info["logprobs"] == logprobs
