@@ -6,9 +6,11 @@ import pickle
 from io import BytesIO
 
 import pytest
+from llama_index.core import Document
 from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion.pipeline import get_transformation_hash
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import ImageDocument, ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from azureai_core import AzureAIError, ConfigurationError, RateLimitError
@@ -353,3 +355,23 @@ async def test_errors_name_the_place_in_the_corpus(service, make, colour, cached
         await colour(model, "get_text_embedding_batch", ["a", "b", "c", "d", "e", "f"])
 
     assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
+
+
+async def test_images_and_texts_in_one_index(emulator):
+    """`MultiModalVectorStoreIndex` embeds each kind by its route, and finds both, in both colours."""
+    given = {"endpoint": emulator.url + "/models", "credential": emulator.key, "model": ASYMMETRIC}
+    image = base64.b64encode(PNG).decode()
+    documents = [Document(text="The kitchen opens at seven."), ImageDocument(image=image, text="a small picture")]
+    index = MultiModalVectorStoreIndex.from_documents(
+        documents,
+        embed_model=AzureAIEmbeddingsModel(**given),
+        image_embed_model=AzureAIImageEmbeddingsModel(**given),
+    )
+    retriever = index.as_retriever(similarity_top_k=1, image_similarity_top_k=1)
+
+    found = retriever.retrieve("When does the kitchen open?")
+    afound = await retriever.aretrieve("When does the kitchen open?")
+
+    assert [type(one.node) for one in found] == [type(one.node) for one in afound] == [TextNode, ImageNode]
+    images = [request for request in emulator.requests if request.path.endswith("/images/embeddings")]
+    assert [request.body["input"][0]["image"] for request in images] == [f"data:image/png;base64,{image}"]

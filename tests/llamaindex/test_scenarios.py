@@ -558,8 +558,10 @@ WITH_TOOLS = [
     "cohere-command-r-plus",
     "jamba-1.5-large",
     "jais-30b-chat",
+    "gpt-4o-mini",
+    "llama-3.3-70b-instruct",
 ]
-WITHOUT_TOOLS = ["phi-3-mini-4k-instruct", "deepseek-r1", "llama-3.3-70b-instruct"]
+WITHOUT_TOOLS = ["phi-3-mini-4k-instruct", "deepseek-r1"]
 
 
 @pytest.fixture
@@ -570,6 +572,8 @@ def on_emulator(emulator):
         found = next(d for d in _deployments(emulator) if d["name"] == name)
         urls = found["urls"]
         url = next(iter(urls.values())) if isinstance(urls, dict) else urls[0]
+        # the catalogue says that Llama has no tools; its deployment takes them, which the user knows better
+        options.setdefault("is_function_calling_model", True if name in WITH_TOOLS else None)
         return AzureAICompletionsModel(url, emulator.key, model=name, **options)
 
     return make
