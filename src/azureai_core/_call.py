@@ -63,6 +63,8 @@ class Call:
     renamed: frozenset[str] = frozenset()
     dropped: tuple[str, ...] = ()
     """Fields of the caller's that the service refused and `unsupported_parameters="drop"` left out."""
+    exact: bool = False
+    """Sent as the caller wrote it, and once: a refusal is the caller's to see."""
 
     @property
     def model(self) -> str | None:
@@ -135,16 +137,21 @@ def prepare(
     payload: Mapping[str, Any],
     ours: Mapping[str, Any],
     policy: UnsupportedParameters,
+    *,
+    exact: bool = False,
 ) -> Call:
     """The call of a payload: `None` left out, our additions made, and what was refused before not sent again.
 
-    Raises `ConfigurationError` when the endpoint serves many models and the payload names none.
+    An exact one is the payload and nothing else. Raises `ConfigurationError` when the endpoint serves many models and
+    the payload names none.
     """
     body = {name: value for name, value in payload.items() if value is not None}
     if endpoint.needs_model and not body.get("model"):
         raise ConfigurationError(
             f"{endpoint.base_url} serves many models: pass model='<deployment name>' (endpoint kind: {endpoint.kind})."
         )
+    if exact:
+        return Call(route, body, exact=True)
     learnt = learnt_for(endpoint, body.get("model"), route)
     added = {k: v for k, v in ours.items() if v is not None and k not in body and k not in learnt.withdrawn}
     call = Call(route, {**body, **added}, frozenset(added))
@@ -198,7 +205,7 @@ def _spelt(call: Call, learnt: Learnt) -> Call:
 
 def amend(call: Call, error: APIStatusError, endpoint: Endpoint, policy: UnsupportedParameters) -> Call:
     """The call as it may be sent once more. Raises the error when nothing can be changed in it."""
-    if error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
+    if call.exact or error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
         raise error
     learnt = learnt_for(endpoint, call.model, call.route)
     refused = _refused(call, error)

@@ -27,7 +27,7 @@ from ._errors import AzureAIError, ConfigurationError
 from ._inputs import ImageInput, check_texts, image_items
 from ._limits import RateLimit
 from ._profiles import profile_for
-from ._telemetry import observed
+from ._telemetry import Observation
 from ._types import (
     Completion,
     Delta,
@@ -72,6 +72,9 @@ class InferenceClient:
         async_http_client: your own `httpx.AsyncClient`, likewise.
         limits: requests and tokens per minute that this process may send to the deployment.
         allow_http_token: allow a token (not a key) over plain http to this machine.
+        negotiate: whether a call may differ from its payload: our own additions (`stream_options`, base64,
+            `input_type`), the other spelling of the output limit, and a repeat without what was refused. `False` sends
+            each payload as it is, and once, so that the service's own answer is seen.
 
     Nothing is read, opened or imported until the first call. Safe to share between threads and event loops, to pickle
     and to fork. Raises `ConfigurationError` for wrong arguments.
@@ -95,6 +98,7 @@ class InferenceClient:
         async_http_client: Any = None,
         limits: RateLimit | None = None,
         allow_http_token: bool = False,
+        negotiate: bool = True,
     ) -> None:
         self._options = {name: value for name, value in locals().items() if name != "self"}
         self.endpoint = _endpoint(endpoint, api_version)
@@ -106,6 +110,7 @@ class InferenceClient:
         _check_http_clients(http_client, async_http_client)
         _check_headers(headers or {}, self.endpoint)
         self._unsupported = unsupported_parameters
+        self._exact = not negotiate
         self._lock = Lock()
         self._made: Exchange | None = None
 
@@ -117,13 +122,13 @@ class InferenceClient:
         Raises `ContentFilterError` when the prompt was refused, and the other errors of `APIStatusError` by status.
         """
         call = self._call(CHAT, payload)
-        with observed(self.endpoint, CHAT, call.payload) as seen:
+        with Observation(self.endpoint, CHAT, call.payload) as seen:
             return seen.answered(_completion(*self._exchange().send(call)))
 
     async def acomplete(self, payload: Mapping[str, Any]) -> Completion:
         """`complete` without blocking the event loop."""
         call = self._call(CHAT, payload)
-        with observed(self.endpoint, CHAT, call.payload) as seen:
+        with Observation(self.endpoint, CHAT, call.payload) as seen:
             return seen.answered(_completion(*await self._exchange().asend(call)))
 
     def stream(self, payload: Mapping[str, Any]) -> Iterator[Delta]:
@@ -141,13 +146,13 @@ class InferenceClient:
     def complete_text(self, payload: Mapping[str, Any]) -> Completion:
         """The continuation of a prompt (`TextPayload`), from the route `/completions`."""
         call = self._call(TEXT, payload)
-        with observed(self.endpoint, TEXT, call.payload) as seen:
+        with Observation(self.endpoint, TEXT, call.payload) as seen:
             return seen.answered(_completion(*self._exchange().send(call)))
 
     async def acomplete_text(self, payload: Mapping[str, Any]) -> Completion:
         """`complete_text` without blocking the event loop."""
         call = self._call(TEXT, payload)
-        with observed(self.endpoint, TEXT, call.payload) as seen:
+        with Observation(self.endpoint, TEXT, call.payload) as seen:
             return seen.answered(_completion(*await self._exchange().asend(call)))
 
     def stream_text(self, payload: Mapping[str, Any]) -> Iterator[Delta]:
@@ -183,7 +188,7 @@ class InferenceClient:
             default_input_type: an `input_type` that is asked for, and withdrawn where the model refuses it.
         """
         call = self._embed_call(check_texts(texts), dimensions, input_type, encoding_format, extra, default_input_type)
-        with observed(self.endpoint, EMBEDDINGS, call.payload) as seen:
+        with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
             return seen.embedded(_embeddings(call, *self._exchange().send(call)))
 
     async def aembed(
@@ -198,7 +203,7 @@ class InferenceClient:
     ) -> Embeddings:
         """`embed` without blocking the event loop."""
         call = self._embed_call(check_texts(texts), dimensions, input_type, encoding_format, extra, default_input_type)
-        with observed(self.endpoint, EMBEDDINGS, call.payload) as seen:
+        with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
             return seen.embedded(_embeddings(call, *await self._exchange().asend(call)))
 
     def embed_many(
@@ -250,7 +255,7 @@ class InferenceClient:
         """
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": image_items(images), **given, **(extra or {})})
-        with observed(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
+        with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
             return seen.embedded(_embeddings(call, *self._exchange().send(call)))
 
     async def aembed_images(
@@ -266,7 +271,7 @@ class InferenceClient:
         items = await asyncio.to_thread(image_items, images)  # it may read files
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": items, **given, **(extra or {})})
-        with observed(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
+        with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
             return seen.embedded(_embeddings(call, *await self._exchange().asend(call)))
 
     # ------------------------------------------------------------------ info and life cycle
@@ -331,7 +336,7 @@ class InferenceClient:
                 ours["stream_options"] = {"include_usage": True}
         elif named.get("stream"):
             raise ConfigurationError("The payload asks for a stream: use stream() or astream().")
-        return prepare(self.endpoint, route, named, ours, self._unsupported)
+        return prepare(self.endpoint, route, named, ours, self._unsupported, exact=self._exact)
 
     def _embed_call(
         self,
@@ -348,7 +353,7 @@ class InferenceClient:
         known = "document" if profile_for(model).input_type else None
         ours = {"encoding_format": "base64", "input_type": default_input_type or known}
         payload = {"input": list(texts), "model": model, **given, **(extra or {})}
-        return prepare(self.endpoint, EMBEDDINGS, payload, ours, self._unsupported)
+        return prepare(self.endpoint, EMBEDDINGS, payload, ours, self._unsupported, exact=self._exact)
 
     def _exchange(self) -> Exchange:
         """What sends the calls, made on first use: httpx is imported here, and not before."""

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 from ._advice import advice
 from ._error_bodies import Facts, read_body
-from ._types import from_json_text
 
 if TYPE_CHECKING:
     import httpx
@@ -240,6 +239,8 @@ def _class_of(response: httpx.Response) -> type[APIStatusError]:
 
 
 def _decoded(response: httpx.Response) -> Any:
+    from ._json import from_json_text  # noqa: PLC0415  loaded on first use
+
     body = from_json_text(response.content)
     return response.text[:2000] if body is None else body
 

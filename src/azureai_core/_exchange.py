@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, closing
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -39,11 +39,12 @@ from ._errors import (
     request_id_of,
     with_id,
 )
+from ._json import from_json_text
 from ._limits import RateLimit, throttle_for
 from ._stream import DeltaReader
-from ._telemetry import observed
+from ._telemetry import Observation
 from ._transports import Transports
-from ._types import Delta, Json, ResponseMeta, from_json_text, parse_completion
+from ._types import Delta, Json, ResponseMeta, parse_completion
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 600.0
 """Seconds. The service itself may think for up to 29 minutes. Source: 'Foundry Models quotas and limits'."""
@@ -87,6 +88,8 @@ class Exchange:
         self._given = {name.lower(): value for name, value in headers.items()}
         self._headers = {"accept": "application/json", "user-agent": _user_agent(), **self._given}
         self._timeout = timeout
+        default = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+        self._default_timeouts = _by_phase(default if timeout is None else timeout)
         self._urls: dict[str, httpx.URL] = {}  # parsing one costs as much as building the request
         self._extra_parameters = extra_parameters
         self._unsupported = unsupported
@@ -97,58 +100,56 @@ class Exchange:
     def send(self, call: Call) -> tuple[Json, ResponseMeta]:
         """The decoded body of the answer, and what its head says."""
         response, call = self._open(call)
-        with closing(response), self._connection_errors():
-            response.read()
-        return self._answer(response, call), _meta(response, call)
+        with closing(response), _ConnectionErrors(self):
+            content = b"".join(_pieces(response))
+        return self._answer(response, call, content), _meta(response, call)
 
     async def asend(self, call: Call) -> tuple[Json, ResponseMeta]:
         response, call = await self._aopen(call)
         async with aclosing(response):
-            with self._connection_errors():
-                await response.aread()
-        return self._answer(response, call), _meta(response, call)
+            with _ConnectionErrors(self):
+                content = b"".join([piece async for piece in _apieces(response)])
+        return self._answer(response, call, content), _meta(response, call)
 
     # ------------------------------------------------------------------ streams
 
     def stream(self, call: Call) -> Iterator[Delta]:
         """The deltas of a streamed answer; see `InferenceClient.stream`."""
-        with observed(self._endpoint, call.route, call.payload) as seen:
+        with Observation(self._endpoint, call.route, call.payload) as seen:
             response, call = self._open(call)
             with closing(response):
                 if _is_json(response):  # this host does not stream: its whole answer is the one delta
-                    with self._connection_errors():
-                        response.read()
-                    yield seen.delta(self._whole_as_delta(response, call))
+                    with _ConnectionErrors(self):
+                        content = b"".join(_pieces(response))
+                    yield self._whole_as_delta(response, call, content, seen)
                     return
-                reading = _Reading(self, response, call)
+                reading = _Reading(self, response, call, seen)
                 try:
-                    for piece in response.iter_bytes():
-                        for delta in reading.feed(piece):
-                            yield seen.delta(delta)
+                    for piece in _pieces(response):
+                        yield from reading.feed(piece)
                 except httpx.HTTPError as error:
                     reading.judge(error)
-                for delta in reading.end():
-                    yield seen.delta(delta)
+                yield from reading.end()
                 reading.check_complete()
 
     async def astream(self, call: Call) -> AsyncIterator[Delta]:
-        with observed(self._endpoint, call.route, call.payload) as seen:
+        with Observation(self._endpoint, call.route, call.payload) as seen:
             response, call = await self._aopen(call)
             async with aclosing(response):
                 if _is_json(response):  # this host does not stream: its whole answer is the one delta
-                    with self._connection_errors():
-                        await response.aread()
-                    yield seen.delta(self._whole_as_delta(response, call))
+                    with _ConnectionErrors(self):
+                        content = b"".join([piece async for piece in _apieces(response)])
+                    yield self._whole_as_delta(response, call, content, seen)
                     return
-                reading = _Reading(self, response, call)
+                reading = _Reading(self, response, call, seen)
                 try:
-                    async for piece in response.aiter_bytes():
+                    async for piece in _apieces(response):
                         for delta in reading.feed(piece):
-                            yield seen.delta(delta)
+                            yield delta
                 except httpx.HTTPError as error:
                     reading.judge(error)
                 for delta in reading.end():
-                    yield seen.delta(delta)
+                    yield delta
                 reading.check_complete()
 
     # ------------------------------------------------------------------ one answer
@@ -157,7 +158,7 @@ class Exchange:
         """A successful answer, its body unread, and the call as it went at last."""
         while True:
             request = self._auth.sign(self._request(call, self.transports.http_client))
-            with self._connection_errors():
+            with _ConnectionErrors(self):
                 response = self.transports.sync().handle_request(request)
                 response.request = request
                 if response.is_success:
@@ -169,7 +170,7 @@ class Exchange:
     async def _aopen(self, call: Call) -> tuple[httpx.Response, Call]:
         while True:
             request = await self._auth.asign(self._request(call, self.transports.async_http_client))
-            with self._connection_errors():
+            with _ConnectionErrors(self):
                 response = await (await self.transports.current()).handle_async_request(request)
                 response.request = request
                 if response.is_success:
@@ -186,7 +187,7 @@ class Exchange:
             headers["extra-parameters"] = extra
         headers |= self._headers
         extensions: dict[str, Any] = {
-            "timeout": _timeout(self._timeout, client),
+            "timeout": self._timeouts_of(client),
             "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
         }
         method, content = "GET", None
@@ -201,6 +202,12 @@ class Exchange:
             method, url, params=url.params or None, headers=headers, content=content, extensions=extensions
         )
         return request
+
+    def _timeouts_of(self, client: Any) -> dict[str, float | None]:
+        """Seconds by phase; those of the caller's own client where none were given."""
+        if client is None or self._timeout is not None:
+            return dict(self._default_timeouts)
+        return _by_phase(client.timeout)
 
     def _url(self, route: str) -> httpx.URL:
         if route not in self._urls:
@@ -218,13 +225,6 @@ class Exchange:
                 given += [*client.headers.items(), *client.params.multi_items()]
         return (*self._auth.secrets(), *(value for name, value in given if _may_be_secret(name.lower(), value)))
 
-    @contextmanager
-    def _connection_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._connection_error(error) from self.cause(error)
-
     def cause(self, error: Exception) -> Exception | None:
         """The error to chain to, unless its text holds a secret."""
         return error if self.masked(str(error)) == str(error) else None
@@ -233,14 +233,14 @@ class Exchange:
         """`text` without the credential."""
         return mask(text, self.secrets())
 
-    def _answer(self, response: httpx.Response, call: Call) -> Json:
+    def _answer(self, response: httpx.Response, call: Call, content: bytes) -> Json:
         """The JSON object of a successful answer. Raises `AzureAIError` when it is none, or lacks what was asked."""
-        body = from_json_text(response.content)
+        body = from_json_text(content)
         wanted = _WANTED.get(call.route)
         if isinstance(body, dict) and (wanted is None or (isinstance(body.get(wanted), list) and body[wanted])):
             return body
         lack = f"no {wanted!r} in it" if wanted and isinstance(body, dict) else "no JSON object"
-        raise self.no_answer(response, lack, response.text[:200])
+        raise self.no_answer(response, lack, content.decode("utf-8", "replace")[:200])
 
     def no_answer(self, response: httpx.Response, lack: str, text: str) -> AzureAIError:
         """The error of an answer with a good status that is none."""
@@ -250,8 +250,9 @@ class Exchange:
             f"Check the endpoint URL. [{response.status_code}{tail}]"
         )
 
-    def _whole_as_delta(self, response: httpx.Response, call: Call) -> Delta:
-        whole = parse_completion(self._answer(response, call))
+    def _whole_as_delta(self, response: httpx.Response, call: Call, content: bytes, seen: Observation) -> Delta:
+        whole = seen.answered(parse_completion(self._answer(response, call, content)))
+        seen.chunk()
         return Delta(
             content=whole.content,
             tool_calls=whole.tool_calls,
@@ -262,7 +263,7 @@ class Exchange:
             meta=_meta(response, call),
         )
 
-    def _connection_error(self, error: Exception) -> APIConnectionError:
+    def connection_error(self, error: Exception) -> APIConnectionError:
         where, why = self._endpoint.base_url, self.masked(str(error)) or type(error).__name__
         if isinstance(error, httpx.ConnectTimeout):
             return APITimeoutError(
@@ -275,12 +276,30 @@ class Exchange:
         return APIConnectionError(f"The connection to {where} broke ({why}). Send the request again.")
 
 
+class _ConnectionErrors:
+    """A context in which httpx's errors are raised as ours."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+            raise self._exchange.connection_error(error) from self._exchange.cause(error)
+
+
 class _Reading:
     """One streamed answer being read: the reader, and the watch on its pace. No I/O."""
 
-    def __init__(self, exchange: Exchange, response: httpx.Response, call: Call) -> None:
+    def __init__(self, exchange: Exchange, response: httpx.Response, call: Call, seen: Observation) -> None:
         self._exchange = exchange
+        self._seen = seen
         self._reader = DeltaReader(response, _meta(response, call), exchange.secrets)
+        seen.follow(self._reader.so_far)
         self._response = response
         self._first = b""
         self._patience: float | None = response.request.extensions.get("timeout", {}).get("read")
@@ -290,7 +309,11 @@ class _Reading:
         if len(self._first) < 200:  # noqa: PLR2004
             self._first += piece[:200]
         events = self._reader.events(piece)
-        self._check_pace(moved=bool(events))
+        if not events:
+            self._check_pace()
+            return iter(())
+        self._still_since = None
+        self._seen.chunk()
         return self._reader.deltas(events)
 
     def end(self) -> Iterator[Delta]:
@@ -314,12 +337,10 @@ class _Reading:
         why = self._exchange.masked(str(error)) or type(error).__name__
         raise self._reader.interrupted(why) from self._exchange.cause(error)
 
-    def _check_pace(self, *, moved: bool) -> None:
+    def _check_pace(self) -> None:
         """Raises a read timeout when only keep-alive comments have come for that long."""
         now = time.monotonic()
-        if moved:
-            self._still_since = None
-        elif self._still_since is None:
+        if self._still_since is None:
             self._still_since = now
         elif self._patience is not None and now - self._still_since > self._patience:
             raise httpx.ReadTimeout("only keep-alive comments")
@@ -332,10 +353,8 @@ class _Reading:
         return self._reader.with_partial(error)
 
 
-def _timeout(timeout: float | httpx.Timeout | None, client: Any) -> dict[str, float | None]:
-    """Seconds by phase; those of the caller's own client where none is given."""
-    if timeout is None:
-        timeout = client.timeout if client is not None else httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+def _by_phase(timeout: float | httpx.Timeout) -> dict[str, float | None]:
+    """Seconds for `connect`, `read`, `write` and `pool`."""
     return httpx.Timeout(timeout).as_dict()
 
 
@@ -373,6 +392,19 @@ def _meta(response: httpx.Response, call: Call) -> ResponseMeta:
 
 
 _WANTED = {CHAT: "choices", TEXT: "choices", EMBEDDINGS: "data", IMAGE_EMBEDDINGS: "data"}
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body as it comes. httpx's own way of reading costs as much as parsing; it is needed for compressed bodies."""
+    if isinstance(response.stream, httpx.SyncByteStream) and "content-encoding" not in response.headers:
+        return iter(response.stream)
+    return response.iter_bytes()
+
+
+def _apieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    if isinstance(response.stream, httpx.AsyncByteStream) and "content-encoding" not in response.headers:
+        return aiter(response.stream)
+    return response.aiter_bytes()
 
 
 def _is_json(response: httpx.Response) -> bool:

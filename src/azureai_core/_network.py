@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakSet
 
@@ -36,7 +35,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         in CPython 3.11.
         """
         local = None if local_address is None else (local_address, 0)
-        with _httpcore_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _CONNECTING:
             async with asyncio.timeout(timeout):
                 streams = await asyncio.open_connection(host, port, local_addr=local)
         stream = AsyncioStream(*streams)
@@ -61,16 +60,17 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """The next bytes; empty at the end."""
-        with _httpcore_errors(httpcore.ReadTimeout, httpcore.ReadError):
+        with _READING:
             async with asyncio.timeout(timeout):
                 return await self._reader.read(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Sends bytes, waiting where the network cannot take more."""
-        with _httpcore_errors(httpcore.WriteTimeout, httpcore.WriteError):
+        with _WRITING:
             self._writer.write(buffer)
-            async with asyncio.timeout(timeout):
-                await self._writer.drain()
+            if self._writer.transport.get_write_buffer_size():  # most requests are gone by now
+                async with asyncio.timeout(timeout):
+                    await self._writer.drain()
 
     async def start_tls(
         self,
@@ -79,7 +79,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """The same connection, encrypted."""
-        with _httpcore_errors(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _CONNECTING:
             async with asyncio.timeout(timeout):
                 await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
         return self
@@ -101,14 +101,25 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return self._writer.get_extra_info(names.get(info, info))
 
 
-@contextmanager
-def _httpcore_errors(timeout: type[httpcore.TimeoutException], failed: type[httpcore.NetworkError]) -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise timeout("timed out") from error
-    except OSError as error:
-        raise failed(_reason(error)) from error
+class _HttpcoreErrors:
+    """A context in which the system's errors are raised as httpcore's; it keeps no state of a call."""
+
+    def __init__(self, timeout: type[httpcore.TimeoutException], failed: type[httpcore.NetworkError]) -> None:
+        self._timeout, self._failed = timeout, failed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise self._timeout("timed out") from error
+        if isinstance(error, OSError):
+            raise self._failed(_reason(error)) from error
+
+
+_CONNECTING = _HttpcoreErrors(httpcore.ConnectTimeout, httpcore.ConnectError)
+_READING = _HttpcoreErrors(httpcore.ReadTimeout, httpcore.ReadError)
+_WRITING = _HttpcoreErrors(httpcore.WriteTimeout, httpcore.WriteError)
 
 
 def _reason(error: OSError) -> str:

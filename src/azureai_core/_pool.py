@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
@@ -87,7 +86,7 @@ class PoolTransport(httpx.BaseTransport):
         """The answer, its body still to be read; closing it gives the connection back."""
         self._slots.acquire()
         try:
-            with _httpx_errors():
+            with _HTTPX_ERRORS:
                 connection, answer = self._exchange(_core_request(request))
         except BaseException:
             self._slots.release()
@@ -149,7 +148,7 @@ class AsyncPoolTransport(httpx.AsyncBaseTransport):
         """The answer, its body still to be read; closing it gives the connection back."""
         await self._slots.acquire()
         try:
-            with _httpx_errors():
+            with _HTTPX_ERRORS:
                 connection, answer = await self._exchange(_core_request(request))
         except BaseException:
             self._slots.release()
@@ -207,7 +206,7 @@ class _Body(httpx.SyncByteStream):
         self._done: Callable[[], None] | None = done
 
     def __iter__(self) -> Iterator[bytes]:
-        with _httpx_errors():
+        with _HTTPX_ERRORS:
             yield from self._stream
 
     def close(self) -> None:
@@ -225,7 +224,7 @@ class _AsyncBody(httpx.AsyncByteStream):
         self._done: Callable[[], Awaitable[None]] | None = done
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _httpx_errors():
+        with _HTTPX_ERRORS:
             async for piece in self._stream:
                 yield piece
 
@@ -253,13 +252,18 @@ def _response(answer: httpcore.Response, body: _Body | _AsyncBody) -> httpx.Resp
     return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
 
 
-@contextmanager
-def _httpx_errors() -> Iterator[None]:
-    """Raises httpcore's errors as httpx's, which have the same names."""
-    try:
-        yield
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise getattr(httpx, type(error).__name__)(str(error)) from error
+class _HttpxErrors:
+    """A context in which httpcore's errors are raised as httpx's, which have the same names."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, httpcore.TimeoutException | httpcore.NetworkError | httpcore.ProtocolError):
+            raise getattr(httpx, type(error).__name__)(str(error)) from error
+
+
+_HTTPX_ERRORS = _HttpxErrors()
 
 
 def _ssl_context(request: httpcore.Request) -> ssl.SSLContext | None:

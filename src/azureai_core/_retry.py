@@ -6,8 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -111,7 +110,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if (pause := attempts.before()) > 0:
                 self._policy.sleep(pause)
             try:
-                with attempts.within_deadline():
+                with attempts:
                     response: httpx.Response = self._inner.handle_request(request)
             except httpx.TransportError as error:
                 wait = attempts.after_error(error)
@@ -131,7 +130,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if (pause := attempts.before()) > 0:
                 await self._policy.asleep(pause)
             try:
-                with attempts.within_deadline():
+                with attempts:
                     response: httpx.Response = await self._inner.handle_async_request(request)
             except httpx.TransportError as error:
                 wait = attempts.after_error(error)
@@ -154,7 +153,7 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 class _Attempts:
-    """The attempts of one call: what both colours decide alike."""
+    """The attempts of one call: what both colours decide alike. Each attempt is made within it, as a context."""
 
     def __init__(self, policy: RetryPolicy, request: httpx.Request) -> None:
         self._policy = policy
@@ -162,6 +161,7 @@ class _Attempts:
         self._started = policy.clock()
         self._repeats = 0
         self._throttle: Throttle | None = request.extensions.get("azureai_throttle")
+        self._timeout: dict[str, float | None] = {}
 
     def before(self) -> float:
         """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
@@ -174,20 +174,18 @@ class _Attempts:
             raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
         return pause
 
-    @contextmanager
-    def within_deadline(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Cuts the request's timeouts to what the deadline leaves, until the answer has begun."""
         if self._policy.deadline is None:
-            yield
             return
         left = max(0.001, self._policy.deadline - self._elapsed())
-        timeout = self._request.extensions["timeout"]
-        cut = {name: left if value is None else min(value, left) for name, value in timeout.items()}
+        self._timeout = self._request.extensions["timeout"]
+        cut = {name: left if value is None else min(value, left) for name, value in self._timeout.items()}
         self._request.extensions["timeout"] = cut
-        try:
-            yield
-        finally:  # httpcore reads the mapping anew for the body
-            self._request.extensions["timeout"] = timeout
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._policy.deadline is not None:  # httpcore reads the mapping anew for the body
+            self._request.extensions["timeout"] = self._timeout
 
     def after_answer(self, response: httpx.Response) -> float | None:
         wait = self._policy.wait_after_answer(self._repeats, response, self._elapsed())

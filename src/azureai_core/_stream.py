@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._errors import (
     AzureAIError,
@@ -15,6 +15,7 @@ from ._errors import (
     public_url,
     with_id,
 )
+from ._json import from_json_text
 from ._sse import SSEDecoder
 from ._think import ThinkSplitter
 from ._types import (
@@ -26,7 +27,6 @@ from ._types import (
     Usage,
     call_fields,
     dicts,
-    from_json_text,
     mapping,
     new_call_id,
     parse_usage,
@@ -110,6 +110,9 @@ def _index(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
+_NOTHING: Json = {}
+
+
 class DeltaParser:
     """Turns the frames of one stream into deltas; keeps what a frame needs to know of those before it."""
 
@@ -125,21 +128,21 @@ class DeltaParser:
 
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
-        for key in ("id", "model"):  # empty in Azure OpenAI's opening frame, which must not win
-            if frame.get(key):
-                self._head[key] = frame[key]
-        choice = pick_choice(frame) or {}
+        self._note_head(frame)
+        choice = pick_choice(frame) or _NOTHING
+        delta = mapping(choice.get("delta"))
         finish = text_of(choice.get("finish_reason")) or None
         self.finish_reason = finish or self.finish_reason
-        content, reasoning = self._texts(choice, last=finish is not None)
-        fragments = dicts(mapping(choice.get("delta")).get("tool_calls"))
+        content, reasoning = self._texts(choice, delta, last=finish is not None)
+        fragments = delta.get("tool_calls")
+        usage = frame.get("usage")
         return Delta(
-            content=content,
-            tool_calls=tuple(map(self._calls.feed, fragments)) if fragments else (),
-            finish_reason=finish,
-            usage=self._take_usage(frame.get("usage")),
-            reasoning=reasoning,
-            raw=frame,
+            content,
+            tuple(map(self._calls.feed, dicts(fragments))) if fragments else (),
+            finish,
+            self._take_usage(usage) if usage else None,
+            reasoning,
+            frame,
         )
 
     def flush(self) -> Delta | None:
@@ -166,17 +169,26 @@ class DeltaParser:
             meta=meta,
         )
 
-    def _texts(self, choice: Json, *, last: bool) -> tuple[str, str]:
-        delta = mapping(choice.get("delta"))
+    def _note_head(self, frame: Json) -> None:
+        """Keeps what names the answer; empty in Azure OpenAI's opening frame, which must not win."""
+        head = self._head
+        if name := frame.get("id"):
+            head["id"] = name
+        if name := frame.get("model"):
+            head["model"] = name
+
+    def _texts(self, choice: Json, delta: Mapping[str, Any], *, last: bool) -> tuple[str, str]:
         content, reasoning = split_content(delta.get("content"))
-        reasoning = reasoning_text(delta) + reasoning
+        if len(delta) > 1 or "content" not in delta:
+            reasoning = reasoning_text(delta) + reasoning
         if content:
             thought, content = self._think.feed(content)
             reasoning += thought
         if last:
             thought, rest = self._think.flush()
             reasoning, content = reasoning + thought, content + rest
-        content += text_of(choice.get("text"))
+        if "text" in choice:
+            content += text_of(choice["text"])
         self._keep(content, reasoning)
         return content, reasoning
 
@@ -191,7 +203,7 @@ class DeltaParser:
 
         Some hosts put a count without output on the frame of the finish reason, and the true one on a later frame.
         """
-        usage = parse_usage(value) if value else None
+        usage = parse_usage(value)
         if usage is None or self._usage_given:
             return None
         if self._usage is None or usage.total_tokens >= self._usage.total_tokens:
@@ -221,24 +233,32 @@ class DeltaReader:
 
     def events(self, piece: bytes) -> list[bytes]:
         """The events that a piece completes; comments that only keep the connection alive are none."""
-        return self._sse.feed(piece)
+        events = self._sse.feed(piece)
+        if events:
+            self.saw_events = True
+        return events
 
     def deltas(self, events: list[bytes]) -> Iterator[Delta]:
         """The deltas of events, each before the next event is looked at; what follows `[DONE]` is ignored."""
-        self.saw_events = self.saw_events or bool(events)
         for event in events:
-            if self._done or not event.strip():
-                continue
-            if event.strip() == DONE:
-                self._done = True
+            if self._done:
+                return
+            if not event.startswith(b"{") and not self._is_frame(event.strip()):
                 continue
             delta = self._parser.parse(self._frame(event))
             yield delta if self._began else replace(delta, meta=self._meta)
             self._began = True
 
+    def _is_frame(self, event: bytes) -> bool:
+        """Whether an event may be a frame: it is not blank, and not the end mark, which is noted."""
+        self._done = event == DONE
+        return bool(event) and not self._done
+
     def end(self) -> Iterator[Delta]:
         """The deltas left at the end of the body."""
-        yield from self.deltas(self._sse.flush())
+        events = self._sse.flush()
+        self.saw_events = self.saw_events or bool(events)
+        yield from self.deltas(events)
         rest = self._parser.flush()
         if rest is not None:
             yield rest
@@ -266,12 +286,16 @@ class DeltaReader:
     def with_partial(self, error: Failure) -> Failure:
         """The error, carrying the answer as far as it has come, if it had begun."""
         self._parser.flush()  # text held back as the beginning of a tag is part of the answer
-        error.partial = self._parser.so_far(self._meta) if self._began else None
+        error.partial = self.so_far() if self._began else None
         return error
+
+    def so_far(self) -> Completion:
+        """The answer as far as it has come."""
+        return self._parser.so_far(self._meta)
 
     def _frame(self, event: bytes) -> Json:
         frame = from_json_text(event)
-        if not isinstance(frame, dict):
+        if type(frame) is not dict:
             text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
             raise self.with_partial(
                 StreamError(

@@ -11,16 +11,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ._endpoint import Endpoint
 from ._errors import APIStatusError, AzureAIError, ConfigurationError
-from ._types import Completion, Delta, Embeddings, ToolCall, Usage, text_of, to_json_text
+from ._types import Completion, Embeddings, ToolCall, Usage
 
 logger = logging.getLogger("azureai_core")
 
@@ -33,70 +33,59 @@ OPERATIONS = {
 
 
 class Observation:
-    """What is seen of one call: `answered`, `delta` or `embedded` as they come."""
+    """What is seen of one call: a span around it and metrics where OpenTelemetry is installed, and a log record."""
 
     def __init__(self, endpoint: Endpoint, route: str, payload: Mapping[str, Any]) -> None:
         self.endpoint, self.route, self.payload = endpoint, route, payload
         self.started = time.perf_counter()
+        self.first_chunk: float | None = None
         self.model: str | None = None
         self.id: str | None = None
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
-        self.first_chunk: float | None = None
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.calls: dict[int, list[ToolCall]] = {}
+        self.text = self.reasoning = ""
+        self.calls: tuple[ToolCall, ...] = ()
+        self._follows: Callable[[], Completion] | None = None
+        self._span: Any = None
+
+    def __enter__(self) -> Self:
+        if _has_otel():
+            with _harmless():
+                self._span = _start_span(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        is_logged = logger.isEnabledFor(logging.DEBUG)
+        if self._span is None and not is_logged:
+            return
+        if self._follows is not None:
+            self.answered(self._follows())
+        if is_logged:
+            with _harmless():
+                _log(self, error)
+        if self._span is not None:
+            _finish(self._span, self, error)
 
     def answered(self, completion: Completion) -> Completion:
         """Notes a whole answer, and gives it back."""
         self.model, self.id, self.usage = completion.model, completion.id, completion.usage
         self.finish_reason = completion.finish_reason
-        self._said(completion)
+        self.text, self.reasoning, self.calls = completion.content, completion.reasoning, completion.tool_calls
         return completion
 
-    def delta(self, delta: Delta) -> Delta:
-        """Notes a piece of a streamed answer, and gives it back."""
+    def follow(self, so_far: Callable[[], Completion]) -> None:
+        """Notes what a stream has brought by its end."""
+        self._follows = so_far
+
+    def chunk(self) -> None:
+        """Notes the time of the first chunk."""
         if self.first_chunk is None:
             self.first_chunk = time.perf_counter()
-        self.model = text_of(delta.raw.get("model")) or self.model
-        self.id = text_of(delta.raw.get("id")) or self.id
-        self.finish_reason = delta.finish_reason or self.finish_reason
-        self.usage = delta.usage or self.usage
-        self._said(delta)
-        return delta
-
-    def _said(self, part: Completion | Delta) -> None:
-        self.text.append(part.content)
-        self.reasoning.append(part.reasoning)
-        for call in part.tool_calls:
-            self.calls.setdefault(call.index, []).append(call)
 
     def embedded(self, embeddings: Embeddings) -> Embeddings:
         """Notes vectors, and gives them back."""
         self.model, self.usage = embeddings.model, embeddings.usage
         return embeddings
-
-
-@contextmanager
-def observed(endpoint: Endpoint, route: str, payload: Mapping[str, Any]) -> Iterator[Observation]:
-    """Watches one call: a span around it and metrics where OpenTelemetry is installed, and a log record."""
-    seen = Observation(endpoint, route, payload)
-    span = None
-    if _has_otel():
-        with _harmless():
-            span = _start_span(seen)
-    error: BaseException | None = None
-    try:
-        yield seen
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        if logger.isEnabledFor(logging.DEBUG):
-            with _harmless():
-                _log(seen, error)
-        if span is not None:
-            _finish(span, seen, error)
 
 
 @contextmanager
@@ -112,7 +101,9 @@ def _log(seen: Observation, error: BaseException | None) -> None:
     elapsed = (time.perf_counter() - seen.started) * 1000
     logger.debug("POST %s%s %s in %.0f ms", seen.endpoint.base_url, seen.route, _outcome(seen, error), elapsed)
     if os.environ.get("AZUREAI_LOG_BODIES", "").lower() == "true":
-        logger.debug("request %s answer %s", to_json_text(seen.payload), "".join(seen.text))
+        from ._json import to_json_text  # noqa: PLC0415  loaded on first use
+
+        logger.debug("request %s answer %s", to_json_text(seen.payload), seen.text)
 
 
 def _outcome(seen: Observation, error: BaseException | None) -> str:
@@ -135,15 +126,21 @@ def _has_otel() -> bool:
 
 
 def _attributes(seen: Observation) -> dict[str, Any]:
-    parts = urlsplit(seen.endpoint.base_url)
+    host, port = _address(seen.endpoint.base_url)
     known = {
         "gen_ai.operation.name": OPERATIONS[seen.route],
         "gen_ai.provider.name": "azure.ai.openai" if seen.endpoint.is_openai else "azure.ai.inference",
         "gen_ai.request.model": seen.payload.get("model"),
-        "server.address": parts.hostname,
-        "server.port": parts.port or (80 if seen.endpoint.is_plain_http else 443),
+        "server.address": host,
+        "server.port": port,
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+@lru_cache(maxsize=256)
+def _address(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def _start_span(seen: Observation) -> Any:
@@ -160,6 +157,15 @@ def _start_span(seen: Observation) -> Any:
 
 
 def _finish(span: Any, seen: Observation, error: BaseException | None) -> None:
+    if span.is_recording():
+        _tell(span, seen, error)
+    with _harmless():
+        span.end()
+    with _harmless():
+        _record_metrics(seen, error)
+
+
+def _tell(span: Any, seen: Observation, error: BaseException | None) -> None:
     with _harmless():
         _describe(span, seen)
     with _harmless():
@@ -168,10 +174,6 @@ def _finish(span: Any, seen: Observation, error: BaseException | None) -> None:
     with _harmless():
         if error is not None and not isinstance(error, GeneratorExit):
             _mark_failed(span, error)
-    with _harmless():
-        span.end()
-    with _harmless():
-        _record_metrics(seen, error)
 
 
 def _describe(span: Any, seen: Observation) -> None:
@@ -194,6 +196,8 @@ def _describe(span: Any, seen: Observation) -> None:
 
 def _content(seen: Observation) -> dict[str, str]:
     """What was asked and answered, as the conventions' lists of messages with parts."""
+    from ._json import to_json_text  # noqa: PLC0415  loaded on first use
+
     text = seen.payload.get("prompt") or seen.payload.get("input")
     messages = seen.payload.get("messages") or [{"role": "user", "content": text}]
     asked = [{"role": message.get("role"), "parts": _parts(message)} for message in messages]
@@ -203,19 +207,11 @@ def _content(seen: Observation) -> dict[str, str]:
 
 
 def _said_parts(seen: Observation) -> list[dict[str, Any]]:
-    reasoning, text = "".join(seen.reasoning), "".join(seen.text)
-    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": reasoning}] if reasoning else []
-    if text or not seen.calls:
-        parts.append({"type": "text", "content": text})
-    return parts + [
-        {
-            "type": "tool_call",
-            "id": call[0].id,
-            "name": "".join(part.name or "" for part in call),
-            "arguments": "".join(part.arguments for part in call),
-        }
-        for call in seen.calls.values()
-    ]
+    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": seen.reasoning}] if seen.reasoning else []
+    if seen.text or not seen.calls:
+        parts.append({"type": "text", "content": seen.text})
+    calls = [{"id": call.id, "name": call.name or "", "arguments": call.arguments} for call in seen.calls]
+    return parts + [{"type": "tool_call", **call} for call in calls]
 
 
 def _without_data(value: Any) -> Any:

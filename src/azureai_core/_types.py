@@ -6,14 +6,12 @@ odd type counts as not given. Source of the shapes: Azure AI Model Inference RES
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from array import array
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -244,7 +242,8 @@ def parse_completion(body: Json, choice: int = 0, meta: ResponseMeta = NO_META) 
 
 def pick_choice(body: Json, wanted: int = 0) -> Json | None:
     """The choice whose `index` is `wanted`; one without an index counts by position."""
-    for position, choice in enumerate(dicts(body.get("choices"))):
+    choices = body.get("choices")
+    for position, choice in enumerate(dicts(choices)) if choices else ():
         index = choice.get("index")
         if (index if isinstance(index, int) else position) == wanted:
             return choice
@@ -315,36 +314,10 @@ def call_fields(call: Mapping[str, Any]) -> tuple[str, str, str]:
     function = mapping(call.get("function"))
     arguments = function.get("arguments")
     if isinstance(arguments, dict):  # against the contract, but some hosts send the object itself
+        from ._json import to_json_text  # noqa: PLC0415  loaded on first use
+
         arguments = to_json_text(arguments)
     return text_of(call.get("id")), text_of(function.get("name")), text_of(arguments)
-
-
-def to_json_text(value: object) -> str:
-    """`value` as compact JSON text, non-ASCII characters kept."""
-    from pydantic_core import to_json  # noqa: PLC0415  loaded on first use
-
-    return to_json(value).decode()
-
-
-def from_json_text(content: bytes) -> Any:
-    """The value of JSON text, or `None` when it is none.
-
-    A byte-order mark and half of a surrogate pair, which some hosts send, do not spoil the rest of an answer.
-    """
-    from pydantic_core import from_json  # noqa: PLC0415  loaded on first use
-
-    try:
-        return from_json(content)
-    except ValueError:
-        return _from_odd_text(content)
-
-
-def _from_odd_text(content: bytes) -> Any:
-    with suppress(ValueError, RecursionError):
-        value = json.loads(content.decode("utf-8-sig", "replace"))
-        text = json.dumps(value, ensure_ascii=False)
-        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return None
 
 
 def _whole_call(index: int, call: Json) -> ToolCall:

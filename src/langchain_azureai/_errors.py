@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -26,15 +24,19 @@ _KINDS: tuple[tuple[type[core.AzureAIError], type[lc.ModelError]], ...] = (
 )
 
 
-@contextmanager
-def model_errors() -> Iterator[None]:
-    """Raises what the core raises as an error that is also the matching `langchain_core.exceptions.ModelError`."""
-    try:
-        yield
-    except core.ConfigurationError:
-        raise
-    except core.AzureAIError as error:
-        raise as_model_error(error).with_traceback(error.__traceback__) from error.__cause__
+class ModelErrors:
+    """A context in which the core's errors are raised as errors that are also LangChain's `ModelError`s."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, core.AzureAIError) and not isinstance(error, core.ConfigurationError):
+            raise as_model_error(error).with_traceback(error.__traceback__) from error.__cause__
+
+
+model_errors = ModelErrors()
+"""The one of them; it keeps no state."""
 
 
 def as_model_error(error: core.AzureAIError) -> core.AzureAIError:

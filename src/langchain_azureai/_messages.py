@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from typing import Any
 
 from langchain_core.messages import (
@@ -26,6 +25,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from azureai_core import Completion, ConfigurationError, Delta, ImageInput, ResponseMeta, ToolCall, Usage, data_url
 
 from ._connection import LANGCHAIN_PROVIDER
+from ._templates import like
 
 Wire = dict[str, Any]
 
@@ -271,13 +271,15 @@ def to_ai_message(completion: Completion, requested_model: str | None) -> AIMess
 
 def to_chunk(delta: Delta) -> AIMessageChunk | None:
     """A piece of the answer as a chunk, or `None` for a frame without output; `last_chunk` carries what it says."""
+    if delta.content and not (delta.tool_calls or delta.reasoning or delta.usage):
+        return _chunk(delta, {}, [], None)
     refusal = _refusal(delta.raw) if not delta.content else ""
     if not (delta.content or delta.tool_calls or delta.reasoning or delta.usage or refusal):
         return None
-    extra = _additional(delta.reasoning, refusal) if delta.reasoning or refusal else {}
+    extra = _additional(delta.reasoning, refusal)
     fragments = [_tool_call_chunk(call) for call in delta.tool_calls]
     usage = to_usage_metadata(delta.usage)
-    if any(not _is_certain(fragment["args"]) for fragment in fragments):
+    if not all(_is_certain(call.arguments) for call in delta.tool_calls):
         return _validated_chunk(delta, extra, fragments, usage)
     return _chunk(delta, extra, fragments, usage)
 
@@ -296,23 +298,33 @@ def _validated_chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], 
 
 def _chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], usage: Any) -> AIMessageChunk:
     """The same without the constructor's parsing, at a tenth of its cost: streams have one chunk per token."""
-    chunk = copy(_TEMPLATE)
-    chunk.__dict__.update(
-        content=delta.content,
-        additional_kwargs=extra,
-        response_metadata={"model_provider": LANGCHAIN_PROVIDER},
-        id=delta.raw.get("id") or None,
-        usage_metadata=usage,
-        tool_call_chunks=fragments,
-        tool_calls=[tool_call(name=f["name"] or "", args={}, id=f["id"]) for f in fragments if not f["args"]],
-        invalid_tool_calls=[
-            invalid_tool_call(name=f["name"], args=f["args"], id=f["id"], error=None) for f in fragments if f["args"]
-        ],
+    return like(
+        _TEMPLATE,
+        {
+            "content": delta.content,
+            "additional_kwargs": extra,
+            "response_metadata": {"model_provider": LANGCHAIN_PROVIDER},
+            "id": delta.raw.get("id") or None,
+            "usage_metadata": usage,
+            "tool_call_chunks": fragments,
+            "tool_calls": [tool_call(name=f["name"] or "", args={}, id=f["id"]) for f in fragments if not f["args"]],
+            "invalid_tool_calls": [
+                invalid_tool_call(name=f["name"], args=f["args"], id=f["id"], error=None)
+                for f in fragments
+                if f["args"]
+            ],
+        },
     )
-    return chunk
 
 
-_TEMPLATE = AIMessageChunk(content="", response_metadata={"model_provider": LANGCHAIN_PROVIDER})
+_TEMPLATE = AIMessageChunk(
+    content="",
+    additional_kwargs={},
+    response_metadata={"model_provider": LANGCHAIN_PROVIDER},
+    id="",
+    usage_metadata=None,
+    tool_call_chunks=[],
+)
 
 
 def _is_certain(arguments: str | None) -> bool:
@@ -322,9 +334,7 @@ def _is_certain(arguments: str | None) -> bool:
 
 def generation_chunk(message: AIMessageChunk) -> ChatGenerationChunk:
     """The chunk as LangChain's callbacks take it; made from a template for the same reason."""
-    generation = copy(_GENERATION)
-    generation.__dict__.update(message=message, text=str(message.content))
-    return generation
+    return like(_GENERATION, {"message": message, "text": str(message.content)})
 
 
 _GENERATION = ChatGenerationChunk(message=AIMessageChunk(content=""))

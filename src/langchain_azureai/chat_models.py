@@ -103,7 +103,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         payload = self._payload(messages, stop, kwargs)
-        with model_errors():
+        with model_errors:
             return _to_result(self.client.complete(payload), payload)
 
     async def _agenerate(
@@ -114,7 +114,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         payload = self._payload(messages, stop, kwargs)
-        with model_errors():
+        with model_errors:
             return _to_result(await self.client.acomplete(payload), payload)
 
     def _stream(
@@ -126,7 +126,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._stream_payload(messages, stop, kwargs)
         chunks = _Chunks(payload)
-        with model_errors():
+        with model_errors:
             for delta in self.client.stream(payload):
                 chunk = chunks.of(delta)
                 if chunk is None:
@@ -145,7 +145,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._stream_payload(messages, stop, kwargs)
         chunks = _Chunks(payload)
-        with model_errors():
+        with model_errors:
             async for delta in self.client.astream(payload):
                 chunk = chunks.of(delta)
                 if chunk is None:
@@ -354,8 +354,9 @@ def _is_annotation(delta: Delta) -> bool:
     """Whether a frame says something beside its text: filter results, log probabilities, or the served model."""
     choices = delta.raw.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
-    noted = ("content_filter_results", "content_filter_result", "logprobs")
-    return not isinstance(first, dict) or any(first.get(name) for name in noted) or not delta.content
+    if not delta.content or not isinstance(first, dict):
+        return True
+    return bool(first.get("content_filter_results") or first.get("content_filter_result") or first.get("logprobs"))
 
 
 def _to_result(completion: Completion, payload: Mapping[str, Any]) -> ChatResult:

@@ -55,36 +55,36 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector per text. Raises `ConfigurationError` that names the index of an empty text."""
-        with model_errors():
+        with model_errors:
             batches = self.client.embed_many(texts, **self._job("document", self.document_input_type))
             return [vector for batch in batches for vector in self._vectors(batch)]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` without blocking the event loop."""
-        with model_errors():
+        with model_errors:
             batches = self.client.aembed_many(texts, **self._job("document", self.document_input_type))
             return [vector async for batch in batches for vector in self._vectors(batch)]
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a query."""
         options = self._options("query", self.query_input_type)
-        with model_errors():
+        with model_errors:
             return self._vectors(self.client.embed([text], **options))[0]
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` without blocking the event loop."""
         options = self._options("query", self.query_input_type)
-        with model_errors():
+        with model_errors:
             return self._vectors(await self.client.aembed([text], **options))[0]
 
     def embed_images(self, images: Sequence[ImageInput]) -> list[list[float]]:
         """One vector per image: a data URL, path, bytes, open file, or `{"image": one of these, "text": str}`."""
-        with model_errors():
+        with model_errors:
             return self._vectors(self.client.embed_images(images, **self._image_options()))
 
     async def aembed_images(self, images: Sequence[ImageInput]) -> list[list[float]]:
         """`embed_images` without blocking the event loop."""
-        with model_errors():
+        with model_errors:
             return self._vectors(await self.client.aembed_images(images, **self._image_options()))
 
     def _vectors(self, answer: Answer) -> list[list[float]]:

@@ -53,7 +53,7 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         if self.streaming:
             return LLMResult(generations=[[self._streamed(prompt, stop, run_manager, kwargs)] for prompt in prompts])
         asked = [self._payload(prompt, stop, kwargs) for prompt in prompts]
-        with model_errors(), ThreadPoolExecutor(_AT_ONCE) as pool:  # a thread starts only where there is work for it
+        with model_errors, ThreadPoolExecutor(_AT_ONCE) as pool:  # a thread starts only where there is work for it
             answers = list(pool.map(self.client.complete_text, asked))
         return _to_result(answers, self.model_name)
 
@@ -67,7 +67,7 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         if self.streaming:
             streams = (self._astreamed(prompt, stop, run_manager, kwargs) for prompt in prompts)
             return LLMResult(generations=[[generation] for generation in await asyncio.gather(*streams)])
-        with model_errors():
+        with model_errors:
             asked = (self.client.acomplete_text(self._payload(prompt, stop, kwargs)) for prompt in prompts)
             return _to_result(await asyncio.gather(*asked), self.model_name)
 
@@ -78,7 +78,7 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
-        with model_errors():
+        with model_errors:
             for delta in self.client.stream_text(self._payload(prompt, stop, kwargs)):
                 chunk = _to_chunk(delta)
                 if run_manager is not None:
@@ -92,7 +92,7 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
-        with model_errors():
+        with model_errors:
             async for delta in self.client.astream_text(self._payload(prompt, stop, kwargs)):
                 chunk = _to_chunk(delta)
                 if run_manager is not None:

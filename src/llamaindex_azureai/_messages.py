@@ -31,6 +31,8 @@ from llama_index.core.llms.utils import parse_partial_json
 
 from azureai_core import Completion, ConfigurationError, ModelProfile, ToolCall, Usage, data_url, repair_history
 
+from ._templates import like
+
 Json = dict[str, Any]
 
 _ROLES = {
@@ -340,14 +342,22 @@ def with_request_id(raw: Mapping[str, Any], request_id: str | None) -> Json:
 
 def to_message(content: str, reasoning: str, calls: Sequence[ToolCall]) -> ChatMessage:
     """The assistant's message: reasoning, text, then the calls, the latter also as the plain dicts agents look for."""
-    blocks: list[Any] = [ThinkingBlock(content=reasoning)] if reasoning else []
+    blocks: list[Any] = []
+    if reasoning:
+        blocks.append(like(_THINKING, {"content": reasoning, "additional_information": {}}))
     if content or not calls:
-        blocks.append(TextBlock(text=content))
+        blocks.append(like(_TEXT, {"text": content}))
     blocks += [
-        ToolCallBlock(tool_call_id=call.id, tool_name=call.name or "", tool_kwargs=call.arguments) for call in calls
+        like(_CALL, {"tool_call_id": call.id, "tool_name": call.name or "", "tool_kwargs": call.arguments})
+        for call in calls
     ]
     extra = {"tool_calls": [_call_dict(call) for call in calls]} if calls else {}
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=extra)
+    return like(_MESSAGE, {"blocks": blocks, "additional_kwargs": extra})
+
+
+_THINKING, _TEXT = ThinkingBlock(content=""), TextBlock(text="")
+_CALL = ToolCallBlock(tool_call_id="", tool_name="", tool_kwargs="")
+_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})
 
 
 def _call_dict(call: ToolCall) -> Json:
@@ -367,7 +377,8 @@ def to_logprobs(raw: Mapping[str, Any]) -> list[list[LogProb]] | None:
     """One list per token of the answer, most likely first, or `None` where none were asked for."""
     choices = raw.get("choices")
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    tokens = (first.get("logprobs") or {}).get("content") if isinstance(first.get("logprobs"), dict) else None
+    logprobs = first.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     return [_alternatives(token) for token in tokens if isinstance(token, dict)] if tokens else None
 
 

@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from azureai_core import Delta, ResponseMeta, ToolCall, Usage
 
 from ._messages import Json, facts_of, to_logprobs, to_message, with_request_id
+from ._templates import like
 
 
 class Accumulator:
@@ -59,9 +60,10 @@ class Accumulator:
         return self._response(text, raw, facts, to_logprobs(raw))
 
     def _response(self, text: str, raw: Json, extra: Json, logprobs: Any) -> ChatResponse:
-        calls = [self._calls[index] for index in sorted(self._calls)]
+        calls = [self._calls[index] for index in sorted(self._calls)] if self._calls else []
         message = to_message(self._content, self._reasoning, calls)
-        return ChatResponse(message=message, delta=text, raw=raw, additional_kwargs=extra, logprobs=logprobs)
+        values = {"message": message, "delta": text, "raw": raw, "additional_kwargs": extra, "logprobs": logprobs}
+        return like(_RESPONSE, values)
 
     def _join(self, part: ToolCall) -> None:
         known = self._calls.get(part.index, ToolCall(None, "", "", part.index))
@@ -72,11 +74,12 @@ class Accumulator:
         self._usage = delta.usage or self._usage
         self._finish_reason = delta.finish_reason or self._finish_reason
         self._meta = delta.meta or self._meta
-        self._raw = merged(self._raw, {k: v for k, v in delta.raw.items() if k != "choices"})
-        for choice in delta.raw.get("choices") or []:
+        merge(self._raw, delta.raw, "choices")
+        for choice in delta.raw.get("choices") or ():
             if isinstance(choice, dict) and choice.get("index", 0) == 0:
-                self._choice = merged(self._choice, {k: v for k, v in choice.items() if k not in ("delta", "logprobs")})
-                self._logprobs += (choice.get("logprobs") or {}).get("content") or []
+                merge(self._choice, choice, "delta", "logprobs")
+                if choice.get("logprobs"):
+                    self._logprobs += choice["logprobs"].get("content") or []
 
     def _whole_raw(self, meta: ResponseMeta) -> Json:
         """All frames as one body of the unstreamed shape: what tracers and token counters read."""
@@ -89,9 +92,17 @@ class Accumulator:
         )
 
 
-def merged(known: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
-    """Both dicts; an empty value never wins: Azure OpenAI's opening frame has an empty id, its last no choices."""
-    return {**known, **{name: value for name, value in new.items() if value not in (None, "", 0, [], {})}}
+def merge(known: Json, new: Mapping[str, Any], *without: str) -> None:
+    """Adds to a dict what another says; an empty value never wins.
+
+    Azure OpenAI's opening frame has an empty id, its last no choices.
+    """
+    for name, value in new.items():
+        if value and name not in without:
+            known[name] = value
+
+
+_RESPONSE = ChatResponse(message=to_message("", "", ()), delta="", raw={}, additional_kwargs={}, logprobs=None)
 
 
 class TextAccumulator(Accumulator):

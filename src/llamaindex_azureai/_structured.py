@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
@@ -80,7 +81,11 @@ class Ask(Generic[Output]):
         try:
             return self.output_cls.model_validate(values)
         except ValidationError:
-            return create_flexible_model(self.output_cls).model_validate(values)
+            return _flexible(self.output_cls).model_validate(values)
+
+
+# One class per output class: objects of two classes are never equal, and equal ones are not shown twice.
+_flexible = lru_cache(maxsize=64)(create_flexible_model)
 
 
 def _arguments(response: ChatResponse) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from azureai_core import ConfigurationError
-from azureai_core._types import from_json_text
+from azureai_core._json import from_json_text
 from fakes import DONE, Reply, chat, events, frame
 
 USER = {"role": "user"}

@@ -34,7 +34,6 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import CitationQueryEngine
-from llama_index.core.rate_limiter import BaseRateLimiter
 
 from ._base import Colour, Conformance, Recorder, quietly, status_of, told_by
 from ._replies import COMPLETION_TOKENS, PROMPT_TOKENS, Reply, chunk, completion, fails, frames, says, usage_chunk
@@ -64,7 +63,7 @@ def text_of(response: Any) -> str:
     return (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
 
 
-class _Limiter(BaseRateLimiter):
+class _Limiter:
     def __init__(self) -> None:
         self.asked = 0
 
@@ -442,6 +441,8 @@ class LLMConformance(Conformance):
     @pytest.mark.parametrize("method", ENDPOINTS)
     def test_a_rate_limiter_is_asked_once(self, model: LLM, colour: Colour, method: str) -> None:
         """One request, one permit."""
+        if "rate_limiter" not in type(model).model_fields:
+            pytest.skip("This version of the framework has no rate limiter.")
         limiter = _Limiter()
         model.rate_limiter = limiter
         colour.collected(model, method, asked(method))
