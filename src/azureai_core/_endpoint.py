@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -189,12 +190,17 @@ class Endpoint:
     @property
     def host(self) -> str:
         """The host name, without the port."""
-        return urlsplit(self.base_url).hostname or ""
+        return _host_of(self.base_url)
 
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
         return _is_loopback(self.host)
+
+
+@lru_cache(maxsize=256)
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def first_variable(names: tuple[str, ...], environ: Mapping[str, str] | None = None) -> str | None:

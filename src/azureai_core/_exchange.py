@@ -86,7 +86,8 @@ class Exchange:
         self._endpoint = endpoint
         self._auth = auth
         self._given = {name.lower(): value for name, value in headers.items()}
-        self._headers = {"accept": "application/json", "user-agent": _user_agent(), **self._given}
+        own = {"accept": "application/json", "user-agent": _user_agent(), "content-type": "application/json"}
+        self._headers = httpx.Headers({**own, **self._given})
         self._timeout = timeout
         default = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
         self._default_timeouts = _by_phase(default if timeout is None else timeout)
@@ -181,20 +182,22 @@ class Exchange:
 
     def _request(self, call: Call, client: Any) -> httpx.Request:
         """The request of a call, not signed yet; built by the caller's own client where there is one."""
-        headers = {"x-ms-client-request-id": str(uuid4())}
+        headers = self._headers.copy()
         extra = extra_parameters_header(call, self._endpoint, self._extra_parameters)
         if extra is not None:
-            headers["extra-parameters"] = extra
-        headers |= self._headers
+            headers.setdefault("extra-parameters", extra)
+        if "x-ms-client-request-id" not in self._given:
+            headers["x-ms-client-request-id"] = str(uuid4())
         extensions: dict[str, Any] = {
             "timeout": self._timeouts_of(client),
             "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
         }
         method, content = "GET", None
         if call.route != INFO:
-            headers.setdefault("content-type", "application/json")
             method, content = "POST", body_of(call)
             extensions["azureai_tokens"] = len(content) // 4 + (call.payload.get("max_tokens") or 0)
+        elif "content-type" not in self._given:
+            del headers["content-type"]
         url = self._url(call.route)
         if client is None:
             return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from ._network import AsyncioBackend
+from ._network import AsyncioBackend, SocketBackend
 
 if TYPE_CHECKING:
     import ssl
@@ -80,6 +80,7 @@ class PoolTransport(httpx.BaseTransport):
     def __init__(self, *, resend: bool = True) -> None:
         self._resend = resend
         self._stack = _Stack()
+        self._network = SocketBackend()
         self._slots = BoundedSemaphore(MAX_CONNECTIONS)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -101,7 +102,9 @@ class PoolTransport(httpx.BaseTransport):
             except _BROKEN as error:
                 if not (self._resend and _is_stale(error)):
                     raise
-        fresh = httpcore.HTTPConnection(request.url.origin, ssl_context=_ssl_context(request))
+        fresh = httpcore.HTTPConnection(
+            request.url.origin, ssl_context=_ssl_context(request), network_backend=self._network
+        )
         return fresh, self._send(fresh, request)
 
     def _send(self, connection: httpcore.HTTPConnection, request: httpcore.Request) -> httpcore.Response:

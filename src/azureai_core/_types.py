@@ -204,11 +204,14 @@ def parse_usage(value: object) -> Usage | None:
     if not isinstance(value, dict) or not value:
         return None
     prompt, completion = _count(value.get("prompt_tokens")) or 0, _count(value.get("completion_tokens")) or 0
+    total = _count(value.get("total_tokens")) or prompt + completion
+    if value.keys() <= _TOTALS:
+        return Usage(prompt, completion, total)
     into, out = mapping(value.get("prompt_tokens_details")), mapping(value.get("completion_tokens_details"))
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        total_tokens=_count(value.get("total_tokens")) or prompt + completion,
+        total_tokens=total,
         cached_tokens=_count(into.get("cached_tokens")),
         prompt_audio_tokens=_first_count(into.get("audio_tokens"), value.get("audio_prompt_tokens")),
         prompt_image_tokens=_count(value.get("image_prompt_tokens")),
@@ -218,6 +221,9 @@ def parse_usage(value: object) -> Usage | None:
         rejected_prediction_tokens=_count(out.get("rejected_prediction_tokens")),
         images=_count(value.get("images")),
     )
+
+
+_TOTALS = {"prompt_tokens", "completion_tokens", "total_tokens"}
 
 
 def parse_completion(body: Json, choice: int = 0, meta: ResponseMeta = NO_META) -> Completion:
@@ -330,6 +336,8 @@ def text_of(value: object) -> str:
 
 
 def _count(value: object) -> int | None:
+    if value is None:
+        return None
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return int(value) if 0 <= value < math.inf else None
@@ -345,4 +353,4 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def dicts(value: object) -> list[Json]:
     """The objects of a list, whatever else stands in it."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if value and isinstance(value, list) else []

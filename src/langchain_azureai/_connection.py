@@ -43,6 +43,7 @@ class Connection(BaseModel):
     model_name: str | None = Field(default=None, alias="model")
     """The deployment's name. Needed where one URL serves many models."""
     api_version: str | None = None
+    """Wins over one in the URL."""
     timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
     """Seconds, or an `httpx.Timeout`; the read part bounds the gap between two events of a stream. Default 600."""
     max_retries: int | None = None
@@ -83,9 +84,13 @@ class Connection(BaseModel):
     def client(self) -> InferenceClient:
         """The client of these arguments; made anew when they have changed, as after `model_copy(update=…)`."""
         wanted = self._client_arguments()
-        if self._client is None or self._made_from != wanted:
-            self._client, self._made_from = InferenceClient(**wanted), wanted
-        return self._client
+        made: dict[str, Any] = self.__pydantic_private__ or {}  # pydantic's own way to it is slow
+        known: InferenceClient | None = made.get("_client")
+        if known is not None and made.get("_made_from") == wanted:
+            return known
+        client = InferenceClient(**wanted)
+        self._client, self._made_from = client, wanted
+        return client
 
     @property
     def model(self) -> str | None:

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from io import IOBase
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,14 @@ class WireRules:
     @classmethod
     def of(cls, profile: ModelProfile, *, files: bool, reasoning: bool, normalize_order: bool | None) -> WireRules:
         """The rules of a model family, where the user did not decide."""
-        in_order = not profile.user_after_tool if normalize_order is None else normalize_order
-        # Mistral also refuses a system message at the end, where agents that stop early put one.
-        several = profile.several_system and not in_order
-        return cls(replace(profile, user_after_tool=not in_order, several_system=several), files, reasoning)
+        return cls(_history_rules(profile, normalize_order), files, reasoning)
+
+
+@lru_cache(maxsize=256)
+def _history_rules(profile: ModelProfile, normalize_order: bool | None) -> ModelProfile:
+    in_order = not profile.user_after_tool if normalize_order is None else normalize_order
+    # Mistral also refuses a system message at the end, where agents that stop early put one.
+    return replace(profile, user_after_tool=not in_order, several_system=profile.several_system and not in_order)
 
 
 def reads_files(messages: Sequence[ChatMessage]) -> bool:
@@ -98,6 +103,8 @@ def _message(role: str, message: ChatMessage, place: str, ids: _CallIds, rules: 
 
 def _content(parts: Sequence[Json]) -> str | list[Json]:
     """Plain text where there is nothing but text: some models refuse a list, even if it holds only text."""
+    if len(parts) == 1 and parts[0]["type"] == "text":
+        return str(parts[0]["text"])
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return list(parts)

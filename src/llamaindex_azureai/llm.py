@@ -124,7 +124,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
 
     def to_payload(self) -> dict[str, Any]:
         """What traces are told of this model: no credential, no header, no query."""
-        return {"class_name": self.class_name(), **self.metadata.model_dump(), **self._described()}
+        return {"class_name": self.class_name(), **dict(self.metadata), **self._described()}
 
     # ------------------------------------------------------------------ requests
 
