@@ -48,7 +48,7 @@ class _Call:
     wire_id: str
     id: str
     name: str
-    arguments: str
+    arguments: list[str]
 
 
 class CallAssembler:
@@ -69,26 +69,29 @@ class CallAssembler:
         index = _index(fragment.get("index"))
         at = self._place(index, call_id, name)
         if at is None:
-            return self._open(index, _Call(call_id, call_id or new_call_id(), name, arguments))
+            return self._open(index, _Call(call_id, call_id or new_call_id(), name, [arguments]))
         call = self._calls[at]
+        call.arguments.append(arguments)
+        if not (call_id or name):
+            return ToolCall(None, None, arguments, at)
         call.wire_id = call.wire_id or call_id
         if index is not None:
             self._by_index[index] = at
         if name == call.name:  # some hosts repeat the head on every fragment
             name = ""
-        call.name, call.arguments = call.name + name, call.arguments + arguments
+        call.name += name
         return ToolCall(None, name or None, arguments, at)
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls as far as they have come."""
-        return tuple(ToolCall(c.id, c.name or None, c.arguments, n) for n, c in enumerate(self._calls))
+        return tuple(ToolCall(c.id, c.name or None, "".join(c.arguments), n) for n, c in enumerate(self._calls))
 
     def _open(self, index: int | None, call: _Call) -> ToolCall:
         at = len(self._calls)
         self._calls.append(call)
         if index is not None:
             self._by_index[index] = at
-        return ToolCall(call.id, call.name or None, call.arguments, at)
+        return ToolCall(call.id, call.name or None, call.arguments[0], at)
 
     def _place(self, index: int | None, call_id: str, name: str) -> int | None:
         """The position of the call that a fragment goes on with, or `None` when it opens a new one."""
@@ -99,15 +102,15 @@ class CallAssembler:
         if call_id:  # some hosts give all calls the index 0
             return next((n for n, call in enumerate(self._calls) if call.wire_id == call_id), None)
         last = len(self._calls) - 1
-        whole = last >= 0 and bool(name and self._calls[last].arguments)  # a second whole call without an id
+        whole = last >= 0 and bool(name and any(self._calls[last].arguments))  # a second whole call without an id
         return None if last < 0 or whole else last
 
 
 def _index(value: object) -> int | None:
     """The index of a fragment; some hosts send it as a string."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) else None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 
 _NOTHING: Json = {}
@@ -178,7 +181,8 @@ class DeltaParser:
             head["model"] = name
 
     def _texts(self, choice: Json, delta: Mapping[str, Any], *, last: bool) -> tuple[str, str]:
-        content, reasoning = split_content(delta.get("content"))
+        text = delta.get("content")
+        content, reasoning = split_content(text) if text else ("", "")
         if len(delta) > 1 or "content" not in delta:
             reasoning = reasoning_text(delta) + reasoning
         if content:

@@ -276,7 +276,7 @@ def to_chunk(delta: Delta) -> AIMessageChunk | None:
     refusal = _refusal(delta.raw) if not delta.content else ""
     if not (delta.content or delta.tool_calls or delta.reasoning or delta.usage or refusal):
         return None
-    extra = _additional(delta.reasoning, refusal)
+    extra = _additional(delta.reasoning, refusal) if delta.reasoning or refusal else {}
     fragments = [_tool_call_chunk(call) for call in delta.tool_calls]
     usage = to_usage_metadata(delta.usage)
     if not all(_is_certain(call.arguments) for call in delta.tool_calls):
@@ -329,7 +329,8 @@ _TEMPLATE = AIMessageChunk(
 
 def _is_certain(arguments: str | None) -> bool:
     """Whether a fragment surely parses to no object (it does not begin with `{`), or is empty, which counts as `{}`."""
-    return not arguments or (not arguments.isspace() and not arguments.lstrip().startswith("{"))
+    text = arguments.lstrip() if arguments else ""
+    return not arguments or (text != "" and text[0] != "{")
 
 
 def generation_chunk(message: AIMessageChunk) -> ChatGenerationChunk:

@@ -354,7 +354,7 @@ def _is_annotation(delta: Delta) -> bool:
     """Whether a frame says something beside its text: filter results, log probabilities, or the served model."""
     choices = delta.raw.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
-    if not delta.content or not isinstance(first, dict):
+    if not (delta.content or delta.tool_calls or delta.reasoning) or not isinstance(first, dict):
         return True
     return bool(first.get("content_filter_results") or first.get("content_filter_result") or first.get("logprobs"))
 
