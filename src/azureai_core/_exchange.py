@@ -39,7 +39,7 @@ from ._errors import (
     request_id_of,
     with_id,
 )
-from ._json import from_json_text
+from ._json import from_json_text, from_packed_json
 from ._limits import RateLimit, throttle_for
 from ._stream import DeltaReader
 from ._telemetry import Observation
@@ -238,7 +238,8 @@ class Exchange:
 
     def _answer(self, response: httpx.Response, call: Call, content: bytes) -> Json:
         """The JSON object of a successful answer. Raises `AzureAIError` when it is none, or lacks what was asked."""
-        body = from_json_text(content)
+        packed = call.payload.get("encoding_format") == "base64"
+        body = from_packed_json(content) if packed else from_json_text(content)
         wanted = _WANTED.get(call.route)
         if isinstance(body, dict) and (wanted is None or (isinstance(body.get(wanted), list) and body[wanted])):
             return body

@@ -273,14 +273,17 @@ def parse_embeddings(body: Json, meta: ResponseMeta = NO_META) -> Embeddings:
 
 
 def parse_vector(value: object) -> list[float] | None:
-    """One embedding: a list as it is, or base64 of little-endian float32 values. Source: recorded Cohere answers."""
+    """One embedding: a list as it is, or little-endian float32 values, as bytes or as their base64 text.
+
+    Source: recorded Cohere answers.
+    """
     if isinstance(value, list):
         return value
-    if not isinstance(value, str):
+    if not isinstance(value, str | bytes):
         return None
     floats = array("f")
     try:
-        floats.frombytes(a2b_base64(value))
+        floats.frombytes(a2b_base64(value) if isinstance(value, str) else value)
     except (Base64Error, ValueError):
         return None
     if sys.byteorder == "big":

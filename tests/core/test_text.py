@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from azureai_core import ConfigurationError
-from azureai_core._json import from_json_text
+from azureai_core._json import from_json_text, from_packed_json
+from azureai_core._types import parse_embeddings
 from fakes import DONE, Reply, chat, events, frame
 
 USER = {"role": "user"}
@@ -57,3 +60,22 @@ def test_text_that_is_no_json(content):
 def test_a_whole_character_in_two_escapes_is_one():
     """The replacement takes only what has no other half."""
     assert from_json_text(b'\xef\xbb\xbf["\\ud83d\\ude00", "\\ude00"]') == ["😀", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        pytest.param(["AACAPwAAAEA=", "AABAQAAAgEA="], id="base64"),
+        pytest.param(["+//++vv//vr7//76"], id="both characters that URL-safe base64 spells otherwise"),
+        pytest.param([[1.0, 2.0], [3.0, 4.0]], id="lists"),
+        pytest.param(["AACAPwAAAEA=", [3.0, 4.0]], id="mixed"),
+        pytest.param(["###"], id="broken"),
+        pytest.param([], id="none"),
+    ],
+)
+def test_packed_vectors_are_the_same_by_the_shorter_way(vectors):
+    """Decoding base64 while the answer is parsed changes nothing of it."""
+    data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+    body = json.dumps({"data": data, "model": "m", "usage": {"prompt_tokens": 1}}).encode()
+
+    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_packed_json(body))
