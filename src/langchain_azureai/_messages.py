@@ -245,8 +245,7 @@ def _anthropic_url(source: dict[str, Any]) -> str:
     return f"data:{source.get('media_type')};base64,{source.get('data')}"
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_dumps = json.JSONEncoder(ensure_ascii=False).encode
 
 
 # ---------------------------------------------------------------------------- from the wire

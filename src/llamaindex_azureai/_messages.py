@@ -29,6 +29,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
+from pydantic_core import from_json
 
 from azureai_core import Completion, ConfigurationError, ModelProfile, ToolCall, Usage, data_url, repair_history
 
@@ -98,13 +99,18 @@ def _message(role: str, message: ChatMessage, place: str, ids: _CallIds, rules: 
         return _assistant(message, place, ids, rules), []
     if role == "tool":
         return _tool(message, place, ids, rules)
-    return {"role": role, "content": _content(_parts(message.blocks, place, rules))}, []
+    return {"role": role, "content": _content_of(message.blocks, place, rules)}, []
+
+
+def _content_of(blocks: Sequence[Any], place: str, rules: WireRules) -> str | list[Json]:
+    """The content of blocks; the short way for most messages of a long history, which are one text."""
+    if len(blocks) == 1 and isinstance(blocks[0], TextBlock):
+        return blocks[0].text
+    return _content(_parts(blocks, place, rules))
 
 
 def _content(parts: Sequence[Json]) -> str | list[Json]:
     """Plain text where there is nothing but text: some models refuse a list, even if it holds only text."""
-    if len(parts) == 1 and parts[0]["type"] == "text":
-        return str(parts[0]["text"])
     if all(part["type"] == "text" for part in parts):
         return "\n".join(part["text"] for part in parts)
     return list(parts)
@@ -250,7 +256,7 @@ def _assistant(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules
     spoken = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
     if media := [block for block in spoken if isinstance(block, ImageBlock | AudioBlock | VideoBlock)]:
         raise ConfigurationError(f"{place}: the API has no place for a {type(media[0]).__name__} of the assistant's.")
-    content = _content(_parts(spoken, place, rules))
+    content = _content_of(spoken, place, rules)
     calls = [_wire_call(*fields, ids) for fields in _calls(message)]
     item: Json = {"role": "assistant"}
     if content or not calls:
@@ -298,7 +304,7 @@ def _arguments_text(arguments: Any) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        from_json(text)
     except ValueError:
         return False
     return True
@@ -306,10 +312,10 @@ def _is_json(text: str) -> bool:
 
 def _tool(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules) -> tuple[Json, list[Json]]:
     """A tool message, whose content has to be a string, and its images, announced in that string."""
+    call_id = ids.of_result(message.additional_kwargs.get("tool_call_id"), place)
     parts = _parts(message.blocks, place, rules)
     texts = [part for part in parts if part["type"] == "text"]
     media = [part for part in parts if part["type"] != "text"]
-    call_id = ids.of_result(message.additional_kwargs.get("tool_call_id"), place)
     if media:
         texts.append(_text(f"[{len(media)} attachment(s) of this result follow in the next user message]"))
         media.insert(0, _text(f"Attachments of the tool result {call_id}:"))
