@@ -399,16 +399,25 @@ _WANTED = {CHAT: "choices", TEXT: "choices", EMBEDDINGS: "data", IMAGE_EMBEDDING
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it comes. httpx's own way of reading costs as much as parsing; it is needed for compressed bodies."""
-    if isinstance(response.stream, httpx.SyncByteStream) and "content-encoding" not in response.headers:
+    """The body as it comes.
+
+    httpx's own way of reading costs as much as parsing. It is needed for compressed bodies, and where an event hook of
+    the user's client has read the body already: the connection then waits for more for ever.
+    """
+    if isinstance(response.stream, httpx.SyncByteStream) and _is_plain(response):
         return iter(response.stream)
     return response.iter_bytes()
 
 
 def _apieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    if isinstance(response.stream, httpx.AsyncByteStream) and "content-encoding" not in response.headers:
+    if isinstance(response.stream, httpx.AsyncByteStream) and _is_plain(response):
         return aiter(response.stream)
     return response.aiter_bytes()
+
+
+def _is_plain(response: httpx.Response) -> bool:
+    """Whether the body comes as it is, and nobody has read it."""
+    return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
 def _is_json(response: httpx.Response) -> bool:

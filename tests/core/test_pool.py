@@ -547,6 +547,26 @@ def test_the_callers_own_clients(fake_service, make_client, clock):
     assert len(clock.slept) == 1
 
 
+@pytest.mark.timeout(20)  # reading a body twice would wait for ever
+def test_a_hook_of_the_callers_client_may_read_the_body(fake_service, make_client):
+    """As those that log answers do; whole answers and streams come all the same."""
+    fake_service.plays(chat(), streamed("a"))
+    own = httpx.Client(event_hooks={"response": [lambda response: response.read()]})
+    with own, make_client(http_client=own) as client:
+        assert client.complete(HI).content == "Hello"
+        assert "".join(d.content for d in client.stream(HI)) == "a"
+
+
+@pytest.mark.timeout(20)
+async def test_a_hook_of_the_callers_async_client_may_read_the_body(fake_service, make_client):
+    """The same, async."""
+    fake_service.plays(chat(), streamed("a"))
+    own = httpx.AsyncClient(event_hooks={"response": [lambda response: response.aread()]})
+    async with own, make_client(async_http_client=own) as client:
+        assert (await client.acomplete(HI)).content == "Hello"
+        assert [d.content async for d in client.astream(HI)] == ["a", ""]
+
+
 def test_the_callers_own_async_client(fake_service, make_client, clock):
     """The same, async; sync calls of the same object use a client of ours."""
     fake_service.plays(Reply(503), chat(), Reply(404, "no"), streamed("a"), chat())
