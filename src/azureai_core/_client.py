@@ -76,8 +76,8 @@ class InferenceClient:
             `input_type`), the other spelling of the output limit, and a repeat without what was refused. `False` sends
             each payload as it is, and once, so that the service's own answer is seen.
 
-    Nothing is read, opened or imported until the first call. Safe to share between threads and event loops, to pickle
-    and to fork. Raises `ConfigurationError` for wrong arguments.
+    Nothing is opened and no HTTP library imported until the first call. Safe to share between threads and event loops,
+    to pickle and to fork. Raises `ConfigurationError` for wrong arguments.
     """
 
     def __init__(

@@ -155,7 +155,7 @@ class Endpoint:
 
     @property
     def is_openai(self) -> bool:
-        """Whether the routes are OpenAI's own, which know `stream_options` and have no `extra-parameters` header."""
+        """Whether the routes are OpenAI's own, which know `stream_options` and judge extra fields themselves."""
         return self.kind in {Kind.DEPLOYMENT, Kind.V1, Kind.COMPATIBLE}
 
     @property

@@ -72,7 +72,7 @@ _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     (r"phi-?4-multimodal", replace(_PHI, family="phi-4", max_input_tokens=131_072, images=True, audio=True)),
     (r"phi-?4-mini", replace(_PHI, family="phi-4", max_input_tokens=131_072, max_output_tokens=4096)),
     (r"phi-?4", replace(_PHI, family="phi-4", max_input_tokens=16_384, max_output_tokens=16_384)),
-    (r"codestral", replace(_MISTRAL, family="codestral", max_input_tokens=262_144, tools=False)),
+    (r"codestral", replace(_MISTRAL, family="codestral", max_input_tokens=262_144, tools=False, json_mode=False)),
     (r"mistral|ministral|mixtral|(^|[-/])open-nemo", _MISTRAL),
     (r"llama-?3\.2.*vision", replace(_LLAMA, images=True)),
     (r"llama-?4", replace(_LLAMA, images=True, max_input_tokens=1_000_000)),
@@ -97,7 +97,9 @@ _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     (r"gpt-?5(?!.*chat)", replace(_REASONING_GPT, max_input_tokens=272_000, max_output_tokens=128_000)),
     (r"gpt-?4\.1", replace(_GPT, max_input_tokens=1_047_576, max_output_tokens=32_768)),
     (r"gpt-?4o|gpt-?5", _GPT),
-    (r"gpt-?35|gpt-?3\.5", replace(_GPT, max_input_tokens=16_385, max_output_tokens=4096, images=False)),
+    (r"gpt-?35|gpt-?3\.5", replace(
+        _GPT, max_input_tokens=16_385, max_output_tokens=4096, images=False, json_schema=False,
+    )),
     (r"gpt", _GPT),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in _FAMILIES)
