@@ -50,6 +50,7 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
+    from ._batch import BatchChat, BatchEmbed
     from ._retry import RetryPolicy
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "AuthenticationError",
     "AzureAIError",
     "BadRequestError",
+    "BatchChat",
+    "BatchEmbed",
     "ChatPayload",
     "Completion",
     "ConfigurationError",
@@ -106,4 +109,8 @@ def __getattr__(name: str) -> Any:
         from ._retry import RetryPolicy  # noqa: PLC0415
 
         return RetryPolicy
+    if name in {"BatchChat", "BatchEmbed"}:  # of use to few
+        from . import _batch  # noqa: PLC0415
+
+        return getattr(_batch, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._call import EMBEDDINGS, Learnt, learnt_for
 from ._errors import APIStatusError, AzureAIError, ConfigurationError
 from ._inputs import DEFAULT_BATCH, batches
+from ._packed import PackedEmbeddings
 from ._profiles import profile_for
 from ._types import Embeddings, Usage
 
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
 
+_Part = tuple[int, PackedEmbeddings]
+"""The number of the first text of a request, and its answer."""
+
+
 class Batches:
     """One job of `embed_many`."""
 
     def __init__(
         self,
         client: InferenceClient,
+        send: Callable[..., PackedEmbeddings],
+        asend: Callable[..., Awaitable[PackedEmbeddings]],
         texts: Iterable[str],
         batch_size: int | None,
         max_concurrency: int | None,
@@ -43,7 +50,7 @@ class Batches:
         if max_concurrency is not None and not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(f"max_concurrency={max_concurrency!r}: use 1 to {MAX_CONCURRENCY}.")
         model = (options.get("extra") or {}).get("model") or client.model
-        self._client = client
+        self._send, self._asend = send, asend
         self._options = options
         self._learnt = learnt_for(client.endpoint, model, EMBEDDINGS)
         self._size = batch_size or min(profile_for(model).max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
@@ -60,7 +67,7 @@ class Batches:
         if len(first) < 2:  # noqa: PLR2004
             yield from (self._done(self._embed(start, batch)) for start, batch in first)
             return
-        pending: deque[Future[Embeddings]] = deque()
+        pending: deque[Future[list[_Part]]] = deque()
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="azureai-embed")
         try:
             for start, batch in chain(first, batches):
@@ -75,7 +82,7 @@ class Batches:
 
     async def arun(self) -> AsyncIterator[Embeddings]:
         """The batches' vectors in input order, requests in tasks."""
-        pending: deque[asyncio.Task[Embeddings]] = deque()
+        pending: deque[asyncio.Task[list[_Part]]] = deque()
         try:
             for start, batch in self._batches():
                 pending.append(asyncio.ensure_future(self._aembed(start, batch)))
@@ -88,24 +95,24 @@ class Batches:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    def _embed(self, start: int, batch: list[str], limit: int | None = None) -> Embeddings:
-        """The vectors of one batch, in several requests where the service takes fewer texts at once."""
-        parts: list[Embeddings] = []
+    def _embed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
+        """The answers to one batch, several where the service takes fewer texts at once."""
+        parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                parts.append(self._client.embed(piece, **self._options))
+                parts.append((first, self._send(piece, **self._options)))
             except AzureAIError as error:
-                parts.append(self._embed(first, piece, self._smaller(error, first, piece)))
-        return _merged(parts)
+                parts += self._embed(first, piece, self._smaller(error, first, piece))
+        return parts
 
-    async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> Embeddings:
-        parts: list[Embeddings] = []
+    async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
+        parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                parts.append(await self._client.aembed(piece, **self._options))
+                parts.append((first, await self._asend(piece, **self._options)))
             except AzureAIError as error:
-                parts.append(await self._aembed(first, piece, self._smaller(error, first, piece)))
-        return _merged(parts)
+                parts += await self._aembed(first, piece, self._smaller(error, first, piece))
+        return parts
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
         start = 0
@@ -126,18 +133,32 @@ class Batches:
         """
         limit = refused_size(error, len(piece))
         if limit is None:
-            error.first_index, error.batch_size = first, len(piece)
-            error.add_note(f"In texts {first} to {first + len(piece) - 1}; those before are done.")
-            raise error
+            raise _placed(error, first, len(piece))
         if not _is_too_large(error):
             _lower(self._learnt, limit)
         return limit
 
-    def _done(self, embeddings: Embeddings) -> Embeddings:
+    def _done(self, parts: list[_Part]) -> Embeddings:
+        """The vectors of one batch, made only now: those that wait for their turn are kept as they came."""
+        embeddings = _merged([_unpacked(first, packed) for first, packed in parts])
         self._finished += len(embeddings.vectors)
         if self._on_progress is not None:
             self._on_progress(self._finished, self._total)
         return embeddings
+
+
+def _unpacked(first: int, packed: PackedEmbeddings) -> Embeddings:
+    try:
+        return packed.unpacked()
+    except AzureAIError as error:
+        raise _placed(error, first, packed.wanted) from None
+
+
+def _placed(error: AzureAIError, first: int, count: int) -> AzureAIError:
+    """The error, saying which texts it is about."""
+    error.first_index, error.batch_size = first, count
+    error.add_note(f"In texts {first} to {first + count - 1}; those before are done.")
+    return error
 
 
 # Cohere: "total number of texts must be at most 96 - received 128"; Azure OpenAI: "the max number of inputs is 2048".

@@ -1,7 +1,8 @@
 """Client-side limits per deployment, shared by all threads and event loops of the process.
 
 A 429 that asks for a wait pauses every caller of that deployment, so that a hundred callers do not each run into
-it; with a known limit, none does. Source of the headers: 'Azure OpenAI quotas and limits' and recorded answers.
+it; with a known limit, hardly one does: only a burst at the start, of what ten seconds allow, may meet one. Source of
+the headers: 'Azure OpenAI quotas and limits' and recorded answers.
 """
 
 from __future__ import annotations

@@ -11,16 +11,24 @@ class SSEDecoder:
     standard, an event that the end of the body cuts before its blank line still counts.
     """
 
-    __slots__ = ("_after_cr", "_data", "_parts", "_started")
+    __slots__ = ("_after_cr", "_data", "_is_clean", "_parts", "_started")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []  # the line that is not complete yet
         self._data: list[bytes] = []  # the data lines of the event that is not complete yet
         self._after_cr = False
         self._started = False
+        self._is_clean = False  # whether something has come and nothing of it waits
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that this piece completes."""
+        if self._is_clean and piece.startswith(b"data: ") and piece.endswith(b"\n\n") and _is_one_line(piece):
+            return [piece[6:-2]]  # as most hosts send them: one event of one line in each piece
+        events = self._feed(piece)
+        self._is_clean = not (self._after_cr or self._data or any(self._parts))
+        return events
+
+    def _feed(self, piece: bytes) -> list[bytes]:
         if self._after_cr or b"\r" in piece:
             piece = self._with_lf(piece)
         if b"\n" not in piece:
@@ -60,3 +68,7 @@ class SSEDecoder:
             elif line == b"data":
                 self._data.append(b"")
         return events
+
+
+def _is_one_line(event: bytes) -> bool:
+    return event.find(b"\n") == len(event) - 2 and b"\r" not in event

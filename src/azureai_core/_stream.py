@@ -27,7 +27,6 @@ from ._types import (
     Usage,
     call_fields,
     dicts,
-    mapping,
     new_call_id,
     parse_usage,
     pick_choice,
@@ -65,6 +64,21 @@ class CallAssembler:
 
     def feed(self, fragment: Json) -> ToolCall:
         """The fragment with its index; id and name only where they are new."""
+        return self._continued(fragment) or self._placed(fragment)
+
+    def _continued(self, fragment: Json) -> ToolCall | None:
+        """The short way for most fragments: more arguments of a call that is named by its index."""
+        at = self._by_index.get(fragment.get("index", -1)) if not fragment.get("id") else None
+        function = fragment.get("function")
+        if at is None or type(function) is not dict or function.get("name"):
+            return None
+        arguments = function.get("arguments")
+        if type(arguments) is not str:
+            return None
+        self._calls[at].arguments.append(arguments)
+        return ToolCall(None, None, arguments, at)
+
+    def _placed(self, fragment: Json) -> ToolCall:
         call_id, name, arguments = call_fields(fragment)
         index = _index(fragment.get("index"))
         at = self._place(index, call_id, name)
@@ -72,8 +86,6 @@ class CallAssembler:
             return self._open(index, _Call(call_id, call_id or new_call_id(), name, [arguments]))
         call = self._calls[at]
         call.arguments.append(arguments)
-        if not (call_id or name):
-            return ToolCall(None, None, arguments, at)
         call.wire_id = call.wire_id or call_id
         if index is not None:
             self._by_index[index] = at
@@ -114,6 +126,16 @@ def _index(value: object) -> int | None:
 
 
 _NOTHING: Json = {}
+_PLAIN = frozenset({"role", "content"})
+
+
+def _only_choice(frame: Json) -> Json | None:
+    """The choice of a frame that has no other, as nearly all have."""
+    choices = frame.get("choices")
+    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        return None
+    choice: Json = choices[0]
+    return choice if choice.get("index", 0) == 0 else None
 
 
 class DeltaParser:
@@ -132,11 +154,15 @@ class DeltaParser:
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
         self._note_head(frame)
-        choice = pick_choice(frame) or _NOTHING
-        delta = mapping(choice.get("delta"))
+        choice = _only_choice(frame) or pick_choice(frame) or _NOTHING
+        delta = choice.get("delta")
+        if type(delta) is not dict:
+            delta = _NOTHING
         finish = text_of(choice.get("finish_reason")) or None
         self.finish_reason = finish or self.finish_reason
-        content, reasoning = self._texts(choice, delta, last=finish is not None)
+        content, reasoning = self._text(choice, delta), ""
+        if content is None:
+            content, reasoning = self._texts(choice, delta, last=finish is not None)
         fragments = delta.get("tool_calls")
         usage = frame.get("usage")
         return Delta(
@@ -147,6 +173,15 @@ class DeltaParser:
             reasoning,
             frame,
         )
+
+    def _text(self, choice: Json, delta: Json) -> str | None:
+        """The text of a delta that can hold nothing but text; `None` where the long way has to be taken."""
+        content = delta.get("content")
+        if type(content) is not str or not self._think.is_over or "text" in choice or not _PLAIN.issuperset(delta):
+            return None
+        if content:
+            self._content.append(content)
+        return content
 
     def flush(self) -> Delta | None:
         """What was held back until the end: an unclosed tag's text, or usage that came before the finish reason."""

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from ._endpoint import Endpoint
 from ._errors import APIStatusError, AzureAIError, ConfigurationError
-from ._types import Completion, Embeddings, ToolCall, Usage
+from ._packed import PackedEmbeddings
+from ._types import Completion, ToolCall, Usage, parse_usage, text_of
 
 logger = logging.getLogger("azureai_core")
 
@@ -82,10 +83,10 @@ class Observation:
         if self.first_chunk is None:
             self.first_chunk = time.perf_counter()
 
-    def embedded(self, embeddings: Embeddings) -> Embeddings:
-        """Notes vectors, and gives them back."""
-        self.model, self.usage = embeddings.model, embeddings.usage
-        return embeddings
+    def embedded(self, answer: PackedEmbeddings) -> PackedEmbeddings:
+        """Notes what an answer says beside its vectors, and gives it back."""
+        self.model, self.usage = text_of(answer.body.get("model")) or None, parse_usage(answer.body.get("usage"))
+        return answer
 
 
 @contextmanager

@@ -25,6 +25,11 @@ class ThinkSplitter:
         held, self._held = self._held + text, ""
         return self._state(held)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all that comes is content."""
+        return self._state is _content
+
     def flush(self) -> tuple[str, str]:
         """`(reasoning, content)` still held back at the end of the text."""
         held, self._held = self._held, ""

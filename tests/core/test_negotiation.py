@@ -294,3 +294,25 @@ def test_an_unknown_field_is_dropped_whatever_its_name(body, fake_service, make_
         answer = mode.ask(make_client(unsupported_parameters="drop"), {**HI, "input_type": "x"})
 
     assert answer.meta.dropped == ("input_type",)
+
+
+@pytest.mark.parametrize("payload", [{**HI, "max_tokens": 5}, {**HI, "seed": 1}])
+def test_without_negotiation_a_payload_leaves_as_it_is_and_once(fake_service, make_client, mode, payload):
+    """Nothing is added on a kind that is otherwise asked for usage, nothing renamed, dropped or remembered."""
+    fake_service.answer = refuses("max_tokens", "seed", status=400)
+    options = {"model": "o3-mini", "unsupported_parameters": "drop", "negotiate": False}
+
+    for _ in range(2):
+        with pytest.raises(BadRequestError):
+            mode.ask(make_client("/openai/v1", **options), payload)
+
+    sent = [{k: v for k, v in r.body.items() if k != "stream"} for r in fake_service.requests]
+    assert sent == [{**payload, "model": "o3-mini"}] * 2
+
+
+def test_without_negotiation_embeddings_ask_for_nothing_more(fake_service, make_client):
+    """No base64, and no `input_type` for a model that is known to take it."""
+    fake_service.answer = lambda _: vectors([0.5, 0.25])
+    make_client("/models", model="cohere-embed-v3-english", negotiate=False).embed(["a"])
+
+    assert fake_service.requests[0].body == {"input": ["a"], "model": "cohere-embed-v3-english"}
