@@ -22,14 +22,20 @@ class GenerationArguments(Connection):
     temperature: float | None = None
     """Sampling temperature; the range is the model's own."""
     top_p: float | None = None
+    """Share of the probability mass to sample from, 0 to 1."""
     max_tokens: int | None = None
     """The most tokens to generate; sent as `max_completion_tokens` where the model wants that."""
     presence_penalty: float | None = None
+    """-2 to 2."""
     frequency_penalty: float | None = None
+    """-2 to 2."""
     stop: str | list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    """Texts that end the answer."""
     seed: int | None = None
-    streaming: bool = False
-    """Whether `invoke` streams."""
+    """For answers that can be repeated, where the model can."""
+    streaming: bool | None = None
+    """Whether `invoke` streams. `False` keeps `stream` from streaming too, as in langchain-core; it is not the default
+    because `configurable_fields` passes defaults on as if they had been given."""
 
     @property
     def _identifying_params(self) -> dict[str, Any]:

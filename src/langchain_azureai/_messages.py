@@ -271,7 +271,7 @@ def to_ai_message(completion: Completion, requested_model: str | None) -> AIMess
 def to_chunk(delta: Delta) -> AIMessageChunk | None:
     """A piece of the answer as a chunk, or `None` for a frame without output; `last_chunk` carries what it says."""
     if delta.content and not (delta.tool_calls or delta.reasoning or delta.usage):
-        return _chunk(delta, {}, [], None)
+        return _text_chunk(delta)
     refusal = _refusal(delta.raw) if not delta.content else ""
     if not (delta.content or delta.tool_calls or delta.reasoning or delta.usage or refusal):
         return None
@@ -312,6 +312,22 @@ def _chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], usage: Any
                 for f in fragments
                 if f["args"]
             ],
+        },
+    )
+
+
+def _text_chunk(delta: Delta) -> AIMessageChunk:
+    """The same for text alone, which nearly all chunks are."""
+    return like(
+        _TEMPLATE,
+        {
+            "content": delta.content,
+            "additional_kwargs": {},
+            "response_metadata": {"model_provider": LANGCHAIN_PROVIDER},
+            "id": delta.raw.get("id") or None,
+            "tool_call_chunks": [],
+            "tool_calls": [],
+            "invalid_tool_calls": [],
         },
     )
 

@@ -4,7 +4,7 @@ try:
     import llama_index.core  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        'llamaindex_azureai needs LlamaIndex: pip install "azureai-adapters[llamaindex]" (llama-index-core >= 0.14.5).'
+        'llamaindex_azureai needs LlamaIndex: pip install "azureai-adapters[llamaindex]" (llama-index-core >= 0.14.8).'
     ) from error
 
 from .embeddings import AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel

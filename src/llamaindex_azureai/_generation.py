@@ -61,8 +61,8 @@ class Generation(Connection):
 
     def _sampling(self) -> Json:
         """The sampling fields that the user set."""
-        names = ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty", "stop", "seed")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        fields = self.__dict__
+        return {name: fields[name] for name in _SAMPLING if fields[name] is not None}
 
     def _body(self, options: Mapping[str, Any]) -> Json:
         """The fields of a request body: the model's own, then `model_kwargs`, then those of the call."""
@@ -76,6 +76,7 @@ class Generation(Connection):
         return {"model": self._known_name(), **self._sampling(), **self._address()}
 
 
+_SAMPLING = ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty", "stop", "seed")
 _BODY_WRAPPERS = ("model_kwargs", "model_extras", "extra_body")
 """Where other classes keep further body fields; their contents go to the root of the body."""
 
@@ -86,8 +87,8 @@ def flat(options: Mapping[str, Any]) -> Json:
     >>> flat({"seed": 1, "extra_body": {"safe_prompt": True}})
     {'seed': 1, 'safe_prompt': True}
     """
+    inner = [options[name] for name in _BODY_WRAPPERS if options.get(name)] if options else []
     plain = {name: value for name, value in options.items() if name not in _BODY_WRAPPERS}
-    inner = [options[name] for name in _BODY_WRAPPERS if options.get(name)]
     return {**plain, **{name: value for wrapper in inner for name, value in wrapper.items()}}
 
 
@@ -99,8 +100,10 @@ def well_formed(body: Mapping[str, Any], limit: str) -> Json:
     """
     without = () if body.get("tools") else ("tools", "tool_choice", "parallel_tool_calls")
     stop = body.get("stop")
-    named = {**body, "stop": [stop] if isinstance(stop, str) else stop}
-    kept = {name: value for name, value in named.items() if name not in without and value is not None}
+    named = {**body, "stop": [stop]} if isinstance(stop, str) else body
+    kept = {name: value for name, value in named.items() if value is not None and name not in without}
+    if "max_tokens" not in kept or limit == "max_tokens":
+        return kept
     return {(limit if name == "max_tokens" else name): value for name, value in kept.items()}
 
 

@@ -34,7 +34,10 @@ class Accumulator:
 
     def add(self, delta: Delta) -> ChatResponse | None:
         """The response after this delta, or `None` when it brought neither text nor reasoning nor a call."""
-        self._note(delta)
+        logprobs = None
+        if self._says_more(delta):
+            self._note(delta)
+            logprobs = to_logprobs(delta.raw)
         changed = [call for call in delta.tool_calls if not (self._single_call and call.index > 0)]
         for call in changed:
             self._join(call)
@@ -43,7 +46,15 @@ class Accumulator:
         self._content += delta.content
         self._reasoning += delta.reasoning
         thought = {"thinking_delta": delta.reasoning} if delta.reasoning else {}
-        return self._response(delta.content, delta.raw, thought, to_logprobs(delta.raw))
+        return self._response(delta.content, delta.raw, thought, logprobs)
+
+    def _says_more(self, delta: Delta) -> bool:
+        """Whether a frame may say anything beside what its delta holds; the frames of a long answer hardly ever do."""
+        if not self._raw or delta.finish_reason or delta.usage or not (delta.content or delta.tool_calls):
+            return True
+        choices = delta.raw.get("choices")
+        first = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+        return not isinstance(first, dict) or not _PLAIN.issuperset(first) or bool(first.get("logprobs"))
 
     def last(self) -> ChatResponse:
         """The whole answer; the delta is empty, unless reasoning is promoted to the text."""
@@ -66,9 +77,11 @@ class Accumulator:
         return like(_RESPONSE, values)
 
     def _join(self, part: ToolCall) -> None:
-        known = self._calls.get(part.index, ToolCall(None, "", "", part.index))
-        name = (known.name or "") + (part.name or "")
-        self._calls[part.index] = ToolCall(known.id or part.id, name, known.arguments + part.arguments, part.index)
+        known = self._calls.get(part.index)
+        if known is not None:
+            name = (known.name or "") + (part.name or "")
+            part = ToolCall(known.id or part.id, name, known.arguments + part.arguments, part.index)
+        self._calls[part.index] = part
 
     def _note(self, delta: Delta) -> None:
         self._usage = delta.usage or self._usage
@@ -90,6 +103,10 @@ class Accumulator:
         return with_request_id(
             {**self._raw, "choices": [{"index": 0, **self._choice, "message": wire, **logprobs}]}, meta.request_id
         )
+
+
+_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
+"""The fields of a choice that brings text and nothing else."""
 
 
 def merge(known: Json, new: Mapping[str, Any], *without: str) -> None:

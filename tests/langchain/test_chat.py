@@ -19,6 +19,7 @@ from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel, Field
 
 from azureai_core import ConfigurationError
@@ -329,6 +330,17 @@ def test_the_cache_tells_models_apart(emulator: Emulator) -> None:
     chat(emulator, cache=cache).model_copy(update={"top_p": 0.5}).invoke("hi")
 
     assert len(emulator.requests) == len(variants)
+
+
+@pytest.mark.parametrize("mode", ["stream", "astream"])
+async def test_a_model_chosen_at_run_time_streams(emulator: Emulator, mode: str) -> None:
+    """langchain-core passes all fields on as given ones, and reads a given `streaming=False` as a ban on streams."""
+    chosen = chat(emulator).configurable_fields(model_name=ConfigurableField(id="model"))
+    answer = await ask(chosen, mode, "hi", config={"configurable": {"model": "gpt-4o"}})
+
+    assert sent(emulator)["stream"] is True
+    assert sent(emulator)["model"] == "gpt-4o"
+    assert answer.text
 
 
 def test_frameworks_own_features_work(emulator: Emulator) -> None:

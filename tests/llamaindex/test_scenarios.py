@@ -520,6 +520,8 @@ async def test_a_cut_stream_reaches_the_user_with_its_text(service, make_llm, pl
 
 async def test_agents_that_stop_early_give_valid_requests(service, make_llm):
     """A closing system message after a tool's result: Mistral wants it at the beginning."""
+    if "early_stopping_method" not in FunctionAgent.model_fields:
+        pytest.skip("agents of this version of the framework do not stop early")
     call = service.call("c1", "add", {"a": 1, "b": 2})
     service.will(*[_streamed_calls(service, call)] * 2, service.streams("3"))
     agent = FunctionAgent(llm=make_llm(model="mistral-large-2411"), tools=TOOLS, early_stopping_method="generate")

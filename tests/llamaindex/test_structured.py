@@ -1,6 +1,7 @@
 """Structured output: which mechanism is asked for, how it is read, what happens on refusals (contract 1.5)."""
 
 import json
+from itertools import pairwise
 from typing import Annotated
 
 import pytest
@@ -89,6 +90,8 @@ async def test_streams_are_forced_too_and_end_complete(service, make_llm, colour
     assert [_mechanism(r.body) for r in service.requests] == [mode]
     assert parts[-1] == EXPECTED
     assert len(parts) > 3
+    seen = [(type(part).__name__, part.model_dump(exclude_unset=True)) for part in parts[:-1]]
+    assert all(one != other for one, other in pairwise(seen))
     assert any(isinstance(part, Person) and part.pets == [] for part in parts[:-1])
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import sys
 from pathlib import Path
 
+import llama_index.core.ingestion.pipeline
 import pytest
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
@@ -79,6 +80,8 @@ async def test_two_workers_give_the_vectors_of_one(service, make, tokens, docume
 @pytest.mark.parametrize("workers", [None, 2])
 async def test_a_second_run_is_all_cache_hits(service, make, documents, colour, workers):
     """The cache key is stable, also for another object of the same settings, and across processes."""
+    if workers and not hasattr(llama_index.core.ingestion.pipeline, "_run_transformations_worker"):
+        pytest.skip("workers of this version of the framework keep what they cached to themselves")
     pipeline = IngestionPipeline(transformations=[SentenceSplitter(), make()])
     await colour(pipeline, "run", documents=documents, num_workers=workers)
     sent = len(service.requests)
