@@ -2,11 +2,13 @@
 
 Without further ado it runs against the local emulator. With AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL
 set it runs against that endpoint; AZURE_INFERENCE_MODEL and AZURE_INFERENCE_EMBEDDING_MODEL name the deployments where
-one URL serves many, and AZURE_INFERENCE_EMBEDDING_ENDPOINT an endpoint of its own for embeddings.
+one URL serves many, and AZURE_INFERENCE_EMBEDDING_ENDPOINT an endpoint of its own for embeddings. With `--brain local`
+(`make demo-local`) the emulator answers by a small real model in place of rules.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -46,6 +48,8 @@ class Target:
     model: str | None
     embedding_endpoint: str
     embedding_model: str | None
+    judged: bool = False
+    """Whether each part says what it has checked, and fails when that does not hold."""
 
     def chat(self) -> dict[str, str | None]:
         """The arguments of the chat classes, alike in both frameworks."""
@@ -92,6 +96,7 @@ def langchain_chain(target: Target) -> None:
         print(piece, end="", flush=True)
         pieces += bool(piece)
     print(f"\n   {pieces} pieces. The same with invoke, for its usage:")
+    check(target, pieces > 1, "the answer came in several pieces")
     answer = (prompt | model).invoke({"question": "Why is the sea salty?"})
     usage(answer.usage_metadata)
 
@@ -108,6 +113,9 @@ def langgraph_agent(target: Target) -> None:
         if message.type == "tool":
             say(f"{message.name} returned {message.content!r}")
     say(f"answer: {messages[-1].text}")
+    results = [message.content for message in messages if message.type == "tool"]
+    check(target, results == ["Lisbon: sunny, 24 °C", "391"], "both tools were called with the right arguments")
+    check(target, bool(messages[-1].text), "the results were answered with words")
     for message in messages:
         if isinstance(message, AIMessage):
             usage(message.usage_metadata)
@@ -121,6 +129,7 @@ def structured_output(target: Target) -> None:
     say(f"model.with_structured_output(Trip), given: {request}")
     trip = model.invoke(request)
     say(f"gives {trip!r}")
+    check(target, isinstance(trip, Trip) and (trip.city, trip.travellers) == ("Lisbon", 3), "the class has its values")
 
 
 # ---------------------------------------------------------------------------- LlamaIndex
@@ -164,9 +173,14 @@ def ask_documents(target: Target, index: VectorStoreIndex) -> None:
     say(f"asked: {question!r}; the answer as it streams:")
     answer = engine.query(question)
     print("   ", end="")
+    pieces = 0
     for piece in answer.response_gen:
         print(piece, end="", flush=True)
+        pieces += bool(piece)
     print()
+    check(target, pieces > 1, "the answer came in several pieces")
+    found = [source.node.metadata["file"] for source in answer.source_nodes]
+    check(target, "endpoints-and-auth.md" in found, "the page that tells it was found by meaning")
     for source in answer.source_nodes:
         first_line = source.node.get_content().strip().splitlines()[0]
         say(f"source {source.node.metadata['file']} (score {source.score:.2f}): {first_line}")
@@ -179,14 +193,17 @@ async def llamaindex_agent(target: Target) -> None:
     agent = FunctionAgent(tools=[get_weather, multiply], llm=llm, system_prompt="You are a helpful assistant.")
     say(f"asked: {AGENT_QUESTION!r}")
     handler = agent.run(AGENT_QUESTION)
-    streamed = 0
+    streamed, results = 0, []
     async for event in handler.stream_events():
         if isinstance(event, ToolCallResult):
             say(f"{event.tool_name}({json.dumps(event.tool_kwargs)}) returned {event.tool_output.content!r}")
+            results.append(event.tool_output.content)
         elif isinstance(event, AgentStream):
             streamed += bool(event.delta)
     result = await handler
     say(f"answer ({streamed} pieces): {result.response.content}")
+    check(target, results == ["Lisbon: sunny, 24 °C", "391"], "both tools were called with the right arguments")
+    check(target, streamed > 1, "the answer came in several pieces")
     counts = result.raw.get("usage") if isinstance(result.raw, dict) else None
     say(f"usage of the last call: {counts}")
 
@@ -232,11 +249,39 @@ def say(text: str) -> None:
     print(textwrap.fill(text, 110, initial_indent=" - ", subsequent_indent="   ", break_on_hyphens=False))
 
 
+def check(target: Target, holds: bool, promise: str) -> None:
+    """Says that a promise holds, or ends the demo because it does not."""
+    if target.judged:
+        if not holds:
+            sys.exit(f"\nThe demo stopped. This does not hold: {promise}.")
+        say(f"checked: {promise}")
+
+
 def usage(counts: object) -> None:
     """Prints the token counts of one call."""
     if isinstance(counts, dict):
         numbers = f"{counts['input_tokens']} in, {counts['output_tokens']} out, {counts['total_tokens']} in all"
         say(f"usage: {numbers} (tokens)")
+
+
+@contextmanager
+def local_target() -> Iterator[Target]:
+    """The emulator with the local brain."""
+    try:
+        emulator = serve(brain="local")
+    except ValueError as error:
+        sys.exit(f"The demo did not start: {error}")
+    with emulator:
+        print(f"Running against the local emulator at {emulator.url}, wholly on its local brain:")
+        print(
+            "SmolLM2-135M-Instruct writes (real tokens, real streams, real constrained JSON), MiniLM-L6-v2 embeds and"
+        )
+        print(
+            "picks the tools. Checked are tools, arguments, JSON, sources and pieces. What the model says is not: with"
+        )
+        print("135 million parameters it is often wrong.")
+        base = f"{emulator.url}/models"
+        yield Target(base, emulator.key, CHAT_MODEL, base, EMBEDDING_MODEL, judged=True)
 
 
 @contextmanager
@@ -260,7 +305,9 @@ def target() -> Iterator[Target]:
 
 def main() -> int:
     """Runs every part; gives 1 when one of them fails."""
-    with target() as where:
+    parser = argparse.ArgumentParser(description="The main job of azureai-adapters in both frameworks.")
+    parser.add_argument("--brain", choices=["rules", "local"], default="rules", help="who answers in the emulator")
+    with local_target() if parser.parse_args().brain == "local" else target() as where:
         try:
             langchain_chain(where)
             langgraph_agent(where)

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from azureai_emulator import Emulator
+from azureai_emulator import Emulator, _local, _weights
 
 DEMO = Path(__file__).resolve().parent.parent / "examples" / "demo.py"
 PARTS = ("LangChain: a chain", "LangGraph: an agent", "structured output", "RAG query", "FunctionAgent", "On the wire")
 
 
-def run(**variables: str) -> str:
+def run(*arguments: str, **variables: str) -> str:
     """What the demo prints."""
     done = subprocess.run(
-        [sys.executable, str(DEMO)],
+        [sys.executable, str(DEMO), *arguments],
         env={**os.environ, **variables},
         capture_output=True,
         encoding="utf-8",
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -55,3 +56,35 @@ def test_the_demo_runs_on_a_given_endpoint_that_has_no_embeddings(azureai_emulat
     assert "has no embeddings for us" in shown
     assert azureai_emulator.key not in shown
     assert shown.strip().endswith("All parts ran.")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(
+    not all(find_spec(name) for name in _local._LIBRARIES) or not _weights.is_pulled(),
+    reason='needs pip install "azureai-adapters[local]" and azureai models pull',
+)
+def test_the_demo_runs_wholly_on_the_local_brain() -> None:
+    """It says what it checks, and what it does not judge."""
+    shown = run("--brain", "local")
+
+    assert all(part in shown for part in PARTS)
+    assert "wholly on its local brain" in shown
+    assert "checked: both tools were called with the right arguments" in shown
+    assert "rule-based" not in shown
+    assert shown.strip().endswith("All parts ran.")
+
+
+def test_the_demo_does_not_start_without_the_model(tmp_path: Path) -> None:
+    """Nothing else answers in its place."""
+    done = subprocess.run(
+        [sys.executable, str(DEMO), "--brain", "local"],
+        env={**os.environ, "AZUREAI_MODELS": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "azureai models pull" in done.stderr
+    assert "==" not in done.stdout

@@ -5,32 +5,51 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ._banner import DEFAULT_KEY, plain
+from ._brains import BRAINS
 from ._record import Record
 from ._replay import Replay
 from ._server import HOST, Emulator, serve
 
 DEFAULT_PORT = 8100
-DEFAULT_KEY = "emulator-key"
 _USAGE_ERROR = 2
 _HIGHEST_PORT = 65535
+Show = Callable[[Emulator], None]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0 after a clean stop, 2 when the server could not be started."""
-    options = _parser().parse_args(argv)
+def _show(emulator: Emulator) -> None:
+    print(plain(emulator, emulator.tape), flush=True)  # noqa: T201 - the command's output
+
+
+def main(argv: Sequence[str] | None = None, *, show: Show = _show, prog: str = "azureai_emulator") -> int:
+    """The exit code: 0 after a clean stop, 2 when the server could not be started; `show` says what is served."""
+    options = _parser(prog).parse_args(argv)
     try:
-        emulator = _emulator(options).start()
+        emulator = _emulator(options)
+        _say_what_loads(emulator)
+        emulator.start()
     except (OSError, ImportError, ValueError) as error:
-        print(f"azureai_emulator: {_reason(error, options.port)}", file=sys.stderr)  # noqa: T201 - the command's output
+        print(f"{prog}: {_reason(error, options.port)}", file=sys.stderr)  # noqa: T201 - the command's output
         return _USAGE_ERROR
-    return _serve_until_stopped(emulator)
+    return _serve_until_stopped(emulator, show)
 
 
 def _emulator(options: argparse.Namespace) -> Emulator:
-    return serve(port=options.port, key=options.key, deployments=options.deployments, tape=_tape(options))
+    return serve(
+        port=options.port,
+        key=options.key,
+        deployments=options.deployments,
+        tape=_tape(options),
+        brain=options.brain,
+    )
+
+
+def _say_what_loads(emulator: Emulator) -> None:
+    for about in {getattr(brain, "about", "") for brain in emulator.brains} - {""}:
+        print(f"Loading {about}", file=sys.stderr, flush=True)  # noqa: T201 - the command's output
 
 
 def _tape(options: argparse.Namespace) -> Record | Replay | None:
@@ -48,12 +67,12 @@ def _reason(error: Exception, port: int) -> str:
     return str(error)
 
 
-def _serve_until_stopped(emulator: Emulator) -> int:
+def _serve_until_stopped(emulator: Emulator, show: Show) -> int:
     stop = threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:
-        print(banner(emulator), flush=True)  # noqa: T201 - the command's output
+        show(emulator)
         stop.wait()
     finally:
         emulator.stop()
@@ -62,28 +81,15 @@ def _serve_until_stopped(emulator: Emulator) -> int:
     return 0
 
 
-def banner(emulator: Emulator) -> str:
-    """What is said on start: the URL, the deployments, the key."""
-    width = max((len(deployment.name) for deployment in emulator.deployments), default=0)
-    rows = [f"  {item.name:<{width}}  {', '.join(item.kinds)}" for item in emulator.deployments]
-    lines = [f"Azure AI emulator on {emulator.url}", *rows, _key_hint(emulator.key)]
-    return "\n".join(
-        [*lines, f"  base URLs: GET {emulator.url}/deployments; a page: {emulator.url}/. Stop with Ctrl+C."]
-    )
-
-
-def _key_hint(key: str) -> str:
-    return f"  key: {key}" if key == DEFAULT_KEY else "  key: the one given with --key"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="azureai_emulator", description="A local server for the Azure AI inference API."
-    )
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="A local server for the Azure AI inference API.")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 is a free port (default %(default)s)")
     parser.add_argument("--key", type=_key, default=DEFAULT_KEY, help="the key that callers have to send")
     parser.add_argument(
         "--deployments", type=Path, metavar="FILE.toml", help="serve these in place of the shipped ones"
+    )
+    parser.add_argument(
+        "--brain", metavar="NAME", help=f"who answers: {', '.join(BRAINS)}, or package.module:Name (default rules)"
     )
     tapes = parser.add_mutually_exclusive_group()
     tapes.add_argument("--record", type=Path, metavar="DIR", help="pass requests on to --upstream and keep them here")

@@ -14,11 +14,22 @@ from ._errors import Refusal, Reply, ServiceError
 from ._fault_spec import parse_fault
 from ._faults import NO_FAULT, Fault
 from ._gate import Incoming, Task
-from ._http import Conversation, Receive, Scope, Send, answer_headers, read_body, request_headers, send_reply
+from ._http import (
+    Conversation,
+    Receive,
+    Scope,
+    Send,
+    answer_headers,
+    own_headers,
+    read_body,
+    request_headers,
+    send_reply,
+)
 from ._log import Exchange, mask
 from ._profiles import Catalog, Kind
 from ._rates import Allowance
 from ._script import ScriptedBrain, wire_frames
+from ._slow import Turns, in_thread
 from ._space import Space, Spaces
 from ._sse import write_stream
 
@@ -48,6 +59,8 @@ class State:
     url: str = ""
     tape: Tape | None = None
     """Answers in place of the deployments."""
+    turns: Turns = field(default_factory=Turns)
+    """Who may ask the brains that take time."""
     spaces: Spaces = field(init=False)
     drop_connection: Callable[[Scope, bool], None] = lambda _scope, _reset: None
     """Closes or resets a request's connection; set by the server, which knows the sockets."""
@@ -115,6 +128,10 @@ class Gateway:
             await self._answer(talk, incoming)
         except ServiceError as error:
             await talk.reply(error.reply)
+        except Exception as error:
+            if talk.exchange.status:  # the answer is on its way
+                raise
+            await talk.reply(_errors.emulator_defect(error))
 
     def _incoming(self, scope: Scope, raw: bytes) -> Incoming:
         params = scope["path_params"]
@@ -124,22 +141,39 @@ class Gateway:
 
     async def _answer(self, talk: Conversation, incoming: Incoming) -> None:
         _gate.check_key(incoming, talk.space.key)
+        _gate.check_headers(incoming)
         task = self._task(incoming)
+        allowance = None
         if isinstance(task, Task):
             talk.exchange.deployment = task.deployment.name
+            talk.headers = own_headers(task, talk.headers)
             allowance = _admitted(talk, task)
         fault = _due_fault(talk, incoming)
         if fault is not NO_FAULT and await self._disturbed(talk, fault):
             return
-        result = fault.reply() or (scripted(incoming, task, talk.space) if isinstance(task, Task) else task)
-        talk.exchange.tokens = _used_tokens(result)
-        if isinstance(task, Task) and allowance is not None:
-            talk.space.rates.charge(allowance, talk.exchange.tokens)
-            talk.headers |= allowance.headers()
-        if isinstance(result, Reply):
-            await talk.reply(result)
+        if isinstance(task, Reply) or fault.reply() is not None or not getattr(task.deployment.brain, "slow", False):
+            answer = fault.reply() or (task if isinstance(task, Reply) else scripted(incoming, task, talk.space))
+            await self._send(talk, answer, fault, allowance)
         else:
-            await self._stream(talk, result, fault)
+            await self._state.turns.run(talk.receive, lambda: self._slowly(talk, incoming, task, fault, allowance))
+
+    async def _slowly(
+        self, talk: Conversation, incoming: Incoming, task: Task, fault: Fault, allowance: Allowance | None
+    ) -> None:
+        answer = await in_thread(lambda: scripted(incoming, task, talk.space))
+        await self._send(talk, answer, fault, allowance)
+
+    async def _send(
+        self, talk: Conversation, answer: Reply | _service.Stream, fault: Fault, allowance: Allowance | None
+    ) -> None:
+        _count(talk, _used_tokens(answer), allowance)
+        if allowance is not None:
+            talk.headers |= allowance.headers()
+        if isinstance(answer, Reply):
+            await talk.reply(answer)
+        else:
+            counted = replace(answer, ended=lambda: _count(talk, answer.rest(), allowance))
+            await self._stream(talk, counted, fault)
 
     async def _disturbed(self, talk: Conversation, fault: Fault) -> bool:
         if fault.latency:
@@ -150,7 +184,11 @@ class Gateway:
 
     async def _stream(self, talk: Conversation, stream: _service.Stream, fault: Fault) -> None:
         talk.exchange.response = []
-        if await talk.stream(write_stream(stream, fault, talk.note_frame)):
+        try:
+            cut = await talk.stream(write_stream(stream, fault, talk.note_frame))
+        finally:
+            stream.close()
+        if cut:
             await dropped(self._state, talk, reset=False)
 
     def _task(self, incoming: Incoming) -> Task | Reply:
@@ -223,6 +261,12 @@ def _admitted(talk: Conversation, task: Task) -> Allowance | None:
     return allowance
 
 
+def _count(talk: Conversation, tokens: int, allowance: Allowance | None) -> None:
+    talk.exchange.tokens += tokens
+    if allowance is not None:
+        talk.space.rates.charge(allowance, tokens)
+
+
 def _due_fault(talk: Conversation, incoming: Incoming) -> Fault:
     """The fault that the request itself asks for, or the next in the queue."""
     spec = incoming.headers.get(FAULT_HEADER)
@@ -262,7 +306,7 @@ _SPECIAL_ROUTES = {("serverless", "info"): _info, ("openai-v1", "models"): _mode
 
 def scripted(incoming: Incoming, task: Task, space: Space) -> Reply | _service.Stream:
     """The answer of the deployment, in the words of the space's script while it has some."""
-    if not space.script.active:
+    if not space.script.active or task.profile.task != "chat":
         return guarded(incoming, task)
     brain = ScriptedBrain(space.script, task.deployment.brain or _service.RULES)
     result = guarded(incoming, replace(task, deployment=replace(task.deployment, brain=brain)))
@@ -276,6 +320,7 @@ def scripted(incoming: Incoming, task: Task, space: Space) -> Reply | _service.S
 def guarded(incoming: Incoming, task: Task) -> Reply | _service.Stream:
     """The deployment's answer; its refusals in its own words, a defect of the emulator as a 500 that says so."""
     try:
+        _gate.check_field_versions(task)
         body = _gate.accepted_fields(incoming, task.body, task.profile)
         return _service.serve(_gate.with_body(task, body))
     except Refusal as refusal:

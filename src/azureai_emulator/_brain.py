@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
@@ -15,6 +16,10 @@ from ._schema import Filler
 from ._text import sentences, shorten
 
 Json = Any
+
+
+Written = Generator[str, None, str | None]
+"""A text piece by piece, then its finish reason; `None` is `stop`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class Answer:
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
+    written: Written | None = None
+    """The text while it is being written, in place of `text`."""
+    cut: bool = False
+    """Whether the brain had to stop before the end."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,16 @@ class Ask:
     parallel: bool = True
     response_format: Json = None
     id_style: Literal["short", "long"] = "long"
+    stop: tuple[str, ...] = ()
+    """Where the text has to end; the emulator cuts it there, whatever the brain does."""
+    sampling: Mapping[str, Json] = field(default_factory=dict)
+    """Those of `temperature`, `top_p`, `seed`, `presence_penalty` and `frequency_penalty` that were given."""
+    room: int | None = None
+    """How many tokens of the answer will be used; `None` is no limit."""
 
 
 class Brain(Protocol):
-    """Anything that answers."""
+    """Anything that answers. With a true attribute `slow` it is asked in a worker thread, one request at a time."""
 
     def answer(self, ask: Ask) -> Answer:
         """The answer to one request."""
@@ -77,12 +92,16 @@ def message_text(message: Json) -> str:
 
 
 def _tool_call(call: Planned, id_style: str) -> ToolCall:
-    # Mistral's ids are nine characters. Source: recorded sessions with mistral-large-2411.
+    return ToolCall(call_id(id_style), call.tool.name, arguments_text(call))
+
+
+def call_id(style: str) -> str:
+    """A fresh id. Mistral's are nine characters. Source: recorded sessions with mistral-large-2411."""
     digits = uuid4().hex
-    return ToolCall(digits[:9] if id_style == "short" else f"call_{digits[:24]}", call.tool.name, arguments_text(call))
+    return digits[:9] if style == "short" else f"call_{digits[:24]}"
 
 
-def _turn(messages: list[Json]) -> tuple[str, list[Json]]:
+def latest_turn(messages: list[Json]) -> tuple[str, list[Json]]:
     """The user's latest words, and the messages after them."""
     for index in range(len(messages) - 1, -1, -1):
         if messages[index]["role"] == "user":
@@ -99,7 +118,7 @@ def _user_run(messages: list[Json], index: int) -> str:
 
 def _calls(ask: Ask) -> list[Planned]:
     tools = [read_tool(tool) for tool in ask.tools]
-    text, since = _turn(ask.messages)
+    text, since = latest_turn(ask.messages)
     if ask.choice == "named":
         tools = [tool for tool in tools if tool.name == ask.named]
     done = [call["function"]["name"] for message in since for call in message.get("tool_calls") or ()]
@@ -107,12 +126,17 @@ def _calls(ask: Ask) -> list[Planned]:
     if ask.choice == "auto" and ask.messages[-1]["role"] not in ("user", "tool"):
         return []
     if not waiting and ask.choice != "auto":
-        waiting = [_forced(text, tools)]
+        waiting = [_forced(text, [tool for tool in tools if tool.name not in done] or tools, since)]
     return _first_only(waiting, text, since) if is_sequential(text) or not ask.parallel else waiting
 
 
-def _forced(text: str, tools: list[Tool]) -> Planned:
-    return call_of(best(text, tools), Evidence(text))
+def _forced(text: str, tools: list[Tool], since: list[Json]) -> Planned:
+    """A call of a tool that was not called yet, as far as there is one: an agent's last tool takes its answer."""
+    return call_of(best(text, tools), Evidence(_with_results(text, since)))
+
+
+def _with_results(text: str, since: list[Json]) -> str:
+    return "\n".join([text, *(message_text(message) for message in since if message["role"] == "tool")])
 
 
 def _first_only(waiting: list[Planned], text: str, since: list[Json]) -> list[Planned]:
@@ -131,9 +155,9 @@ def _first_only(waiting: list[Planned], text: str, since: list[Json]) -> list[Pl
 def _json_answer(ask: Ask) -> str | None:
     """JSON text when the request asks for it: by format, or by a schema in the prompt."""
     kind = (ask.response_format or {}).get("type")
-    text, _ = _turn(ask.messages)
+    text, since = latest_turn(ask.messages)
     if kind == "json_schema":
-        return _filled(ask.response_format["json_schema"]["schema"], text)
+        return _filled(ask.response_format["json_schema"]["schema"], _with_results(text, since))
     everything = "\n".join(message_text(message) for message in ask.messages)
     schema, rest = _schema_in(everything)
     if schema is not None and re.search("json", rest, re.IGNORECASE):
@@ -141,6 +165,18 @@ def _json_answer(ask: Ask) -> str | None:
     if kind == "json_object":
         return _filled(_schema_of_keys(everything), _before_keys(text))
     return None
+
+
+def wanted_schema(ask: Ask) -> Json | None:
+    """The schema of the JSON that a request asks for: its own, one in the prompt, one of the keys that are named."""
+    kind = (ask.response_format or {}).get("type")
+    if kind == "json_schema":
+        return ask.response_format["json_schema"]["schema"]
+    everything = "\n".join(message_text(message) for message in ask.messages)
+    schema, rest = _schema_in(everything)
+    if schema is not None and re.search("json", rest, re.IGNORECASE):
+        return schema
+    return _schema_of_keys(everything) if kind == "json_object" else None
 
 
 def _filled(schema: Json, text: str) -> str:
@@ -208,7 +244,7 @@ def _react_step(ask: Ask) -> str | None:
 
 def _text_answer(ask: Ask) -> str:
     prompt = "\n".join(message_text(message) for message in ask.messages)
-    text, since = _turn(ask.messages)
+    text, since = latest_turn(ask.messages)
     return (
         _from_results(since)
         or _standalone_question(text)

@@ -9,19 +9,19 @@
     [deployments.overrides]
     context_window = 8000
 
-A brain is `rules` (the built-in one), `echo` (says the last message again), or `package.module:Name`, a class without
-arguments or an object that has `answer(ask)`.
+A brain is `rules` (the built-in one), `local` (a small model), `echo` (says the last message again), or
+`package.module:Name`, a class without arguments or an object that has `answer(ask)`.
 """
 
-import importlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from ._brain import Answer, Ask, Brain, RulesBrain, message_text
+from ._brain import Brain
+from ._brains import BrainError, find_brain
 from ._deployments import DEPLOYMENTS
 from ._errors import Style
 from ._profiles import KINDS, Deployment, Profile
@@ -34,17 +34,6 @@ PROFILES: Mapping[str, Deployment] = {item.profile.name: item for item in revers
 
 class ConfigError(ValueError):
     """What is wrong in a deployments file, in one sentence: file, place, what is allowed."""
-
-
-class EchoBrain:
-    """Says the last message again: for tests of transport alone."""
-
-    def answer(self, ask: Ask) -> Answer:
-        """The text of the last message."""
-        return Answer(message_text(ask.messages[-1]))
-
-
-_BRAINS: Mapping[str, Callable[[], Brain]] = {"rules": RulesBrain, "echo": EchoBrain}
 
 
 def load_deployments(path: Path) -> tuple[Deployment, ...]:
@@ -98,7 +87,7 @@ def _deployment(place: str, table: Mapping[str, Json]) -> Deployment:
     limits = {**_limits(f"{place}.overrides", overrides), **_limits(place, given)}
     facts = {name: value for name, value in overrides.items() if name not in _LIMITS}
     profile = _overridden(f"{place}.overrides", shipped.profile, facts)
-    brain = _brain(f"{place}.brain", given.get("brain", "rules"))
+    brain = _brain(f"{place}.brain", given.get("brain"))
     return Deployment(given["name"], profile, given.get("kinds") or shipped.kinds, brain, **limits)
 
 
@@ -151,17 +140,9 @@ def _converted(place: str, value: Json, hint: Any) -> Any:
 _TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table"}
 
 
-def _brain(place: str, name: str) -> Brain | None:
-    if name in _BRAINS:
-        return _BRAINS[name]()
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        raise ConfigError(f"{place}: no brain {name!r}; allowed are {', '.join(_BRAINS)} or package.module:Name.")
+def _brain(place: str, name: str | None) -> Brain | None:
+    """The brain that is named; without a name, the one that the server has."""
     try:
-        found = getattr(importlib.import_module(module), attribute)
-        brain: Brain = found() if isinstance(found, type) else found
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{place}: {name!r} cannot be used as a brain ({error}).") from error
-    if not callable(getattr(brain, "answer", None)):
-        raise ConfigError(f"{place}: {name!r} cannot be used as a brain (it has no method answer).")
-    return brain
+        return None if name is None else find_brain(name)
+    except BrainError as error:
+        raise ConfigError(f"{place}: {error}") from error

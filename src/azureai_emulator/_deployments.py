@@ -67,11 +67,13 @@ PHI_3 = Profile(
     tools=False,
     json_object=False,
     json_schema=False,
+    extras=frozenset({"logprobs"}),
     system_as_user=True,
     string_content=True,
     leading_space=True,
     empty_tool_calls=True,
 )
+"""Source: Azure AI Studio, 'How to use Phi-3 family of language models'; recorded answers of Phi-3.5-mini."""
 
 PHI_3_VISION = Profile(
     name="phi-3-vision",

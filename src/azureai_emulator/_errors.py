@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 Json = Any
 Style = Literal["openai", "mistral", "azure", "azure-list", "vllm", "strings"]
@@ -223,6 +224,18 @@ def too_many_requests(seconds: int, operation: str = "ChatCompletions_Create", a
     return Reply(429, {"error": {"code": "429", "message": message}}, headers)
 
 
+def field_too_new(name: str) -> Reply:
+    """E22: a field that came with a newer api-version. Source: public report of an Azure OpenAI web application."""
+    message = f"Validation error at #/{name}: Extra inputs are not permitted"
+    return Reply(400, {"error": {"requestid": str(uuid4()), "code": 400, "message": message}})
+
+
+def too_many_headers(limit: int) -> Reply:
+    """E28. Source: Azure AI Foundry, 'Quotas and limits'; the body is nowhere documented."""
+    message = f"The request has more than {limit} custom headers."
+    return Reply(431, {"error": {"code": "431", "message": message}})
+
+
 def body_too_large(limit: int) -> Reply:
     """E13. Source: code name in public reports; the wrapper follows E10."""
     message = f"Request body too large. Max size: {limit} bytes."
@@ -230,8 +243,20 @@ def body_too_large(limit: int) -> Reply:
 
 
 def generic(status: int) -> Reply:
-    """A plain body for a status nobody gave a body for (E29)."""
-    return Reply(status, {"error": {"code": str(status), "message": "The service could not complete the request."}})
+    """The body seen with a status on managed endpoints (E12, E23), else a plain one (E29)."""
+    if status == _TIMEOUT:
+        return Reply(status, "upstream request timeout")
+    if status == _CONTAINER_FAILED:
+        return Reply(status, _plain_body(status), {**_CONTAINER_422, "ms-azureml-model-error-statuscode": "500"})
+    return Reply(status, _plain_body(status))
+
+
+_TIMEOUT = 408
+_CONTAINER_FAILED = 424
+
+
+def _plain_body(status: int) -> Json:
+    return {"error": {"code": str(status), "message": "The service could not complete the request."}}
 
 
 def upstream_failed(reason: str) -> Reply:

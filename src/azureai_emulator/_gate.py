@@ -136,6 +136,22 @@ _VERSION_RULES = {
 }
 
 
+_NOT_CUSTOM = re.compile(
+    r"(x-ms-|x-stainless-|sec-|accept|content-|x-emulator-|x-forwarded-)|"
+    r"(host|connection|user-agent|authorization|api-key|cookie|origin|referer|expect|transfer-encoding|te|pragma|"
+    r"cache-control|extra-parameters|traceparent|tracestate|baggage|priority|idempotency-key|azureml-model-deployment)\Z"
+)
+_MOST_CUSTOM_HEADERS = 10
+
+
+def check_headers(incoming: Incoming) -> None:
+    """Refuse more custom headers than Foundry takes. Source: Azure AI Foundry, 'Quotas and limits'."""
+    if incoming.kind == "serverless" or len(incoming.headers) <= _MOST_CUSTOM_HEADERS:
+        return
+    if sum(not _NOT_CUSTOM.match(name) for name in incoming.headers) > _MOST_CUSTOM_HEADERS:
+        raise ServiceError(_errors.too_many_headers(_MOST_CUSTOM_HEADERS))
+
+
 def parse_body(incoming: Incoming) -> Json:
     """The request's JSON object."""
     media_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -181,6 +197,21 @@ def _unknown_deployment(kind: Kind, name: str) -> _errors.Reply:
     if kind == "models":
         return _errors.unknown_model(name)
     return _errors.resource_not_found() if kind == "serverless" else _errors.deployment_not_found()
+
+
+_SINCE = {"stream_options": "2024-09-01", "max_completion_tokens": "2024-09-01", "reasoning_effort": "2024-12-01"}
+"""Fields of Azure OpenAI deployments and the api-version that brought them.
+
+Source: Azure OpenAI, 'API version lifecycle' and 'Reasoning models'.
+"""
+
+
+def check_field_versions(task: Task) -> None:
+    """Refuse a field that is newer than the api-version (E22)."""
+    if task.kind == "openai-deployment":
+        for name, since in _SINCE.items():
+            if task.body.get(name) is not None and task.api_version < since:
+                raise ServiceError(_errors.field_too_new(name))
 
 
 def accepted_fields(incoming: Incoming, body: Json, profile: Profile) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ._errors import Reply
+from ._gate import Task
 from ._log import Exchange
 from ._profiles import OPENAI_KINDS, Kind
 from ._service import encode_json
@@ -115,6 +116,16 @@ def answer_headers(kind: Kind, request: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
+def own_headers(task: Task, headers: dict[str, str]) -> dict[str, str]:
+    """The headers that this deployment sends: on Foundry only OpenAI's models repeat the client's request id.
+
+    Source: recorded answers of Phi-3.5 on the model-inference route.
+    """
+    if task.kind != "models" or task.profile.provider == "OpenAI":
+        return headers
+    return {name: value for name, value in headers.items() if name != "x-ms-client-request-id"}
+
+
 def start_message(status: int, headers: Mapping[str, str]) -> Json:
     """The ASGI message that begins an answer."""
     return {"type": "http.response.start", "status": status, "headers": list(_encoded(headers.items()))}
@@ -124,8 +135,15 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[bytes, bytes]
     return ((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers)
 
 
+_BODILESS = frozenset({204, 304})
+
+
 async def send_reply(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:
-    """Send a whole answer: text as it stands, everything else as JSON."""
+    """Send a whole answer: text as it stands, everything else as JSON; nothing where HTTP forbids a body."""
+    if reply.status in _BODILESS:
+        await send(start_message(reply.status, {**headers, **reply.headers}))
+        await send({"type": "http.response.body", "body": b""})
+        return
     text = isinstance(reply.body, str)
     body = reply.body.encode() if text else encode_json(reply.body)
     media_type = "text/plain; charset=utf-8" if text else "application/json"

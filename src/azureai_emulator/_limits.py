@@ -1,5 +1,7 @@
 """What becomes of an answer on its way out: stop sequences, token limits, content filter, usage."""
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,6 +9,7 @@ from . import _tokens
 from ._brain import Answer, ToolCall
 from ._errors import Refusal
 from ._gate import Task
+from ._live import LiveChoice
 
 Json = Any
 
@@ -21,6 +24,14 @@ class Choice:
     finish: str
     tokens: int
     reasoning_tokens: int
+
+    def pieces(self) -> Iterator[str]:
+        """The text as a stream delivers it: word by word."""
+        return iter(WORDS.findall(self.text))
+
+
+WORDS = re.compile(r"\s*\S+|\s+\Z")
+"""A word with the white space before it."""
 
 
 def check_window(task: Task, prompt_tokens: int) -> None:
@@ -47,7 +58,7 @@ def finish(task: Task, answer: Answer, room: int, *, filtered: bool) -> Choice:
         _cut_at_stop(answer.text, task.body.get("stop")),
         answer.calls,
         answer.reasoning,
-        "",
+        "length" if answer.cut else "",
     )
     if filtered:
         text, calls, reason = _first_half(text), (), "content_filter"
@@ -106,7 +117,7 @@ def _finish_reason(task: Task, calls: tuple[ToolCall, ...]) -> str:
     return task.profile.named_tool_finish if isinstance(task.body.get("tool_choice"), dict) else "tool_calls"
 
 
-def usage(task: Task, prompt_tokens: int, choices: list[Choice]) -> Json:
+def usage(task: Task, prompt_tokens: int, choices: Sequence["Choice | LiveChoice"]) -> Json:
     """The usage object of an answer."""
     completion = sum(choice.tokens for choice in choices)
     counts: Json = {

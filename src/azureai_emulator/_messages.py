@@ -80,9 +80,19 @@ def _check_call(field: str, call: Json, *, openai: bool) -> None:
         raise Refusal(
             f"Missing required parameter: '{field}.id'.", param=f"{field}.id", code="missing_required_parameter"
         )
+    if openai and len(call["id"]) > _LONGEST_ID:
+        text = (
+            f"Invalid '{field}.id': string too long. Expected a string with maximum length {_LONGEST_ID}, "
+            f"but got a string with length {len(call['id'])} instead."
+        )
+        raise Refusal(text, param=f"{field}.id", code="string_above_max_length")
     if call.get("type", None if openai else "function") != "function":
         param = f"{field}.type"
         raise Refusal(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+_LONGEST_ID = 40
+"""Source: public report of Azure OpenAI."""
 
 
 def _check_tool_message(field: str, message: Json, profile: Profile) -> None:

@@ -1,21 +1,20 @@
 """Chat and text completions as the wire has them: whole bodies and stream frames, in each profile's dialect."""
 
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from . import _safety
+from . import _limits, _safety
 from ._brain import ToolCall
 from ._gate import Task
-from ._limits import Choice
+from ._limits import WORDS, Choice
+from ._live import LiveChoice
 
 Json = Any
 
 _FRAGMENT = 4
-_WORDS = re.compile(r"\s*\S+|\s+\Z")
 _REASONING_APART = "2025-04-01"
 
 
@@ -26,9 +25,14 @@ class Completion:
     task: Task
     id: str
     created: int
-    choices: list[Choice]
-    usage: Json
-    triggers: frozenset[str] = frozenset()
+    choices: Sequence[Choice | LiveChoice]
+    prompt_tokens: int
+    triggers: _safety.Found
+
+    @property
+    def usage(self) -> Json:
+        """The usage object; of an answer that is still being written, what it comes to so far."""
+        return _limits.usage(self.task, self.prompt_tokens, self.choices)
 
     @property
     def filtered(self) -> bool:
@@ -41,11 +45,11 @@ class Completion:
 
 
 def new_completion(
-    task: Task, choices: list[Choice], usage: Json, triggers: frozenset[str] = frozenset()
+    task: Task, choices: Sequence[Choice | LiveChoice], prompt_tokens: int, triggers: _safety.Found = _safety.NOTHING
 ) -> Completion:
     """A completion with a fresh id, stamped now."""
     prefix = "chatcmpl-" if task.profile.content_filter else ""
-    return Completion(task, prefix + uuid4().hex, int(time.time()), choices, usage, triggers)
+    return Completion(task, prefix + uuid4().hex, int(time.time()), choices, prompt_tokens, triggers)
 
 
 def body(completion: Completion) -> Json:
@@ -54,15 +58,15 @@ def body(completion: Completion) -> Json:
     whole = {**completion.envelope("chat.completion"), "choices": choices, "usage": completion.usage}
     if completion.task.profile.content_filter:
         whole["system_fingerprint"] = "fp_emulator"
-        whole["prompt_filter_results"] = _prompt_filter_results()
+        whole["prompt_filter_results"] = _prompt_filter_results(completion)
     return whole
 
 
-def _prompt_filter_results() -> Json:
-    return [{"prompt_index": 0, "content_filter_results": _safety.results(jailbreak=True)}]
+def _prompt_filter_results(completion: Completion) -> Json:
+    return [{"prompt_index": 0, "content_filter_results": _safety.results(completion.triggers, jailbreak=True)}]
 
 
-def _choice(completion: Completion, index: int, choice: Choice) -> Json:
+def _choice(completion: Completion, index: int, choice: Choice | LiveChoice) -> Json:
     entry: Json = {"index": index, "finish_reason": choice.finish, "message": _message(completion, choice)}
     if completion.task.profile.content_filter:
         entry["logprobs"] = None
@@ -73,10 +77,10 @@ def _choice(completion: Completion, index: int, choice: Choice) -> Json:
 def _answer_filter_results(completion: Completion) -> Json:
     if "filter-failed" in completion.triggers:
         return _safety.filter_failed()
-    return _safety.results(frozenset({"violence"}) if completion.filtered else frozenset())
+    return _safety.results({"violence": "medium"} if completion.filtered else _safety.NOTHING)
 
 
-def _message(completion: Completion, choice: Choice) -> Json:
+def _message(completion: Completion, choice: Choice | LiveChoice) -> Json:
     profile = completion.task.profile
     content = "".join(_content_pieces(completion.task, choice))
     message: Json = {"role": "assistant", "content": content if content or not choice.calls else _no_content(profile)}
@@ -106,22 +110,31 @@ def _apart(task: Task) -> bool:
     return task.profile.reasoning == "visible" and task.api_version == _REASONING_APART
 
 
-def _content_pieces(task: Task, choice: Choice) -> list[str]:
+def _content_pieces(task: Task, choice: Choice | LiveChoice) -> Iterator[str]:
     """The content as a stream delivers it; a `<think>` tag comes in two pieces."""
-    pieces = _WORDS.findall(choice.text)
-    if task.profile.leading_space and pieces:
-        pieces[0] = " " + pieces[0].lstrip()
+    pieces = _spaced(choice.pieces()) if task.profile.leading_space else choice.pieces()
     if choice.reasoning and task.profile.reasoning == "visible" and not _apart(task):
-        closed = ["\n</th", "ink>", "\n\n"] if pieces or choice.finish != "length" else []
-        return ["<thi", "nk>", "\n", *_WORDS.findall(choice.reasoning), *closed, *pieces]
-    return pieces
+        yield from ("<thi", "nk>", "\n", *WORDS.findall(choice.reasoning))
+        first = next(pieces, "")
+        if first or choice.finish != "length":
+            yield from ("\n</th", "ink>", "\n\n")
+        if first:
+            yield first
+    yield from pieces
+
+
+def _spaced(pieces: Iterator[str]) -> Iterator[str]:
+    first = next(pieces, None)
+    if first is not None:
+        yield " " + first.lstrip()
+    yield from pieces
 
 
 def frames(completion: Completion) -> Iterator[Json]:
     """The frames of a streamed chat answer, in the order the service sends them."""
     profile = completion.task.profile
     if profile.content_filter:
-        yield _opening_frame()
+        yield _opening_frame(completion)
     for index, choice in enumerate(completion.choices):
         yield from _choice_frames(completion, index, choice)
     asked = (completion.task.body.get("stream_options") or {}).get("include_usage")
@@ -132,7 +145,7 @@ def frames(completion: Completion) -> Iterator[Json]:
 _CHUNK = "chat.completion.chunk"
 
 
-def _opening_frame() -> Json:
+def _opening_frame(completion: Completion) -> Json:
     """Source: recorded streams of Azure OpenAI and GitHub Models."""
     return {
         "choices": [],
@@ -140,15 +153,15 @@ def _opening_frame() -> Json:
         "id": "",
         "model": "",
         "object": "",
-        "prompt_filter_results": _prompt_filter_results(),
+        "prompt_filter_results": _prompt_filter_results(completion),
     }
 
 
-def _choice_frames(completion: Completion, index: int, choice: Choice) -> Iterator[Json]:
+def _choice_frames(completion: Completion, index: int, choice: Choice | LiveChoice) -> Iterator[Json]:
     fragments = completion.task.profile.tool_delta == "fragments"
     yield _frame(completion, index, {"role": "assistant", "content": None if choice.calls and fragments else ""})
     if choice.reasoning and _apart(completion.task):
-        for piece in _WORDS.findall(choice.reasoning):
+        for piece in WORDS.findall(choice.reasoning):
             yield _frame(completion, index, {"content": "", "reasoning_content": piece})
     for piece in _content_pieces(completion.task, choice):
         yield _frame(completion, index, {"content": piece}, screened=True)
@@ -156,7 +169,7 @@ def _choice_frames(completion: Completion, index: int, choice: Choice) -> Iterat
         for delta in _call_fragments(choice.calls):
             yield _frame(completion, index, delta)
     if completion.filtered and completion.task.profile.content_filter:
-        yield _annotation(completion, index)
+        yield _annotation(completion, index, choice)
     yield _finish_frame(completion, index, choice)
 
 
@@ -178,18 +191,18 @@ def _call_fragments(calls: tuple[ToolCall, ...]) -> Iterator[Json]:
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
-def _annotation(completion: Completion, index: int) -> Json:
+def _annotation(completion: Completion, index: int, choice: Choice | LiveChoice) -> Json:
     """A frame without `delta`. Source: Azure OpenAI, 'Content filtering', asynchronous filter."""
-    choice = {
+    entry: Json = {
         "index": index,
         "finish_reason": None,
         "content_filter_results": _answer_filter_results(completion),
-        "content_filter_offsets": {"check_offset": 0, "start_offset": 0, "end_offset": 1},
+        "content_filter_offsets": {"check_offset": 0, "start_offset": 0, "end_offset": len(choice.text)},
     }
-    return {"id": "", "object": "", "created": 0, "model": "", "choices": [choice], "usage": None}
+    return {"id": "", "object": "", "created": 0, "model": "", "choices": [entry], "usage": None}
 
 
-def _finish_frame(completion: Completion, index: int, choice: Choice) -> Json:
+def _finish_frame(completion: Completion, index: int, choice: Choice | LiveChoice) -> Json:
     profile = completion.task.profile
     entry: Json = {"index": index, "delta": _last_delta(completion, choice), "finish_reason": choice.finish}
     if choice.finish == "content_filter" and profile.content_filter:
@@ -201,7 +214,7 @@ def _finish_frame(completion: Completion, index: int, choice: Choice) -> Json:
     return frame
 
 
-def _last_delta(completion: Completion, choice: Choice) -> Json:
+def _last_delta(completion: Completion, choice: Choice | LiveChoice) -> Json:
     if choice.calls and completion.task.profile.tool_delta == "whole":
         calls = [{"id": c.id, "function": {"name": c.name, "arguments": c.arguments}} for c in choice.calls]
         return {"content": "", "tool_calls": calls}
@@ -222,7 +235,7 @@ def text_body(completion: Completion) -> Json:
 def text_frames(completion: Completion) -> Iterator[Json]:
     """The frames of a streamed `/completions` answer: the same shape as the body."""
     for index, choice in enumerate(completion.choices):
-        for piece in _WORDS.findall(choice.text):
+        for piece in choice.pieces():
             yield _text_frame(completion, index, piece, None)
         yield _text_frame(completion, index, "", choice.finish)
     if completion.task.profile.stream_usage == "finish" or (completion.task.body.get("stream_options") or {}).get(

@@ -295,6 +295,11 @@ def takes_places(name: str) -> bool:
     return bool(set(map(stem, words(name))) & _PLACES)
 
 
+def takes_free_text(name: str) -> bool:
+    """Whether a parameter of that name holds what the user says, in any words."""
+    return bool(set(map(stem, words(name))) & _FREE_TEXT)
+
+
 def takes_people(name: str) -> bool:
     """Whether a parameter of that name holds a person or a company."""
     return bool(set(map(stem, words(name))) & _PEOPLE)

@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ._brains import find_brain
 from ._config import load_deployments
 from ._deployments import DEPLOYMENTS
 from ._endpoint import Endpoint
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from ._app import State
+    from ._brain import Brain
     from ._record import Record
     from ._replay import Replay
 
@@ -43,16 +46,27 @@ class Emulator(Endpoint):
         deployments: Deployments,
         clock: Clock = time.monotonic,
         tape: "Record | Replay | None" = None,
+        brain: "Brain | str | None" = None,
     ) -> None:
+        if tape is not None and brain is not None:
+            raise ValueError("A tape answers by itself: give a tape or a brain, not both.")
         super().__init__(
             Space(key or f"emulator-{secrets.token_hex(8)}", clock),
-            Catalog(_selected(deployments) if tape is None else ()),
+            Catalog(_with_brain(_selected(deployments), brain) if tape is None else ()),
         )
         self._port = port
-        self._tape = tape
+        self.tape = tape
+        """What answers in place of deployments."""
         self._state: State | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def brains(self) -> "list[Brain]":
+        """The brains that deployments have in place of the built-in one, each once."""
+        found = (item.brain for item in self.deployments if item.brain is not None)
+        return list({id(brain): brain for brain in found}.values())
 
     @contextmanager
     def isolated(self) -> Iterator[Endpoint]:
@@ -66,16 +80,20 @@ class Emulator(Endpoint):
 
     def start(self) -> Self:
         """Bind the port and serve; an `OSError` when the port is taken."""
-        uvicorn, app = _server_libraries()
+        uvicorn, app, http = _server_libraries()
+        for brain in self.brains:
+            getattr(brain, "load", _nothing)()
         listener = _listen(self._port)
         self.url = f"http://{HOST}:{listener.getsockname()[1]}"
-        self._state = app.State(self._catalog, self._space, self.url, self._tape)
+        self._state = app.State(self._catalog, self._space, self.url, self.tape)
         config = uvicorn.Config(
             app.create_app(self._state),
             access_log=False,
             date_header=False,
+            http=http.HttpProtocol,
             lifespan="off",
             log_config=None,
+            proxy_headers=False,  # a forwarded address would hide whose connection a fault has to cut
             server_header=False,
             timeout_graceful_shutdown=1,
             ws="none",
@@ -89,7 +107,11 @@ class Emulator(Endpoint):
 
     def _run(self, listener: socket.socket) -> None:
         with listener:
-            self._server_or_fail().run(sockets=[listener])
+            asyncio.run(self._serve(listener))
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server_or_fail().serve(sockets=[listener])
 
     def _wait_until_started(self) -> None:
         server, waiter = self._server_or_fail(), threading.Event()
@@ -100,11 +122,21 @@ class Emulator(Endpoint):
         raise RuntimeError(f"The emulator did not start within {_START_SECONDS:.0f} s.")
 
     def stop(self) -> None:
-        """End the server and its thread; a second call does nothing."""
+        """End the server and its thread, answers on their way included; a second call does nothing."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
+            if self._loop is not None and self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._cut_all)
             self._thread.join()
-        self._server = self._thread = None
+        self._server = self._thread = self._loop = None
+
+    def _cut_all(self) -> None:
+        """Streams that are still open would hold the server back for as long as they last."""
+        state = self._server_or_fail().server_state
+        for task in list(state.tasks):
+            task.cancel()
+        for connection in list(state.connections):
+            _end(connection.transport, reset=False)
 
     def _server_or_fail(self) -> "uvicorn.Server":
         if self._server is None:
@@ -153,6 +185,18 @@ def _selected(deployments: Deployments) -> tuple[Deployment, ...]:
     return tuple(_shipped(item) if isinstance(item, str) else item for item in deployments)
 
 
+def _with_brain(deployments: tuple[Deployment, ...], brain: "Brain | str | None") -> tuple[Deployment, ...]:
+    """The deployments, with this brain where they have none of their own."""
+    if brain is None:
+        return deployments
+    found = find_brain(brain) if isinstance(brain, str) else brain
+    return tuple(replace(item, brain=found) if item.brain is None else item for item in deployments)
+
+
+def _nothing() -> None:
+    """A brain without models has nothing to load."""
+
+
 def _shipped(name: str) -> Deployment:
     found = next((item for item in DEPLOYMENTS if item.name == name), None)
     if found is None:
@@ -182,16 +226,16 @@ def _end(transport: Any, *, reset: bool) -> None:
     transport.abort()
 
 
-def _server_libraries() -> tuple[Any, Any]:
+def _server_libraries() -> tuple[Any, Any, Any]:
     try:
         import uvicorn  # noqa: PLC0415 - the extra is needed only to serve
 
-        from . import _app  # noqa: PLC0415 - imports starlette
+        from . import _app, _wire  # noqa: PLC0415 - they import starlette and uvicorn
     except ImportError as error:
         raise ImportError(
             'The emulator needs starlette and uvicorn: pip install "azureai-adapters[emulator]"'
         ) from error
-    return uvicorn, _app
+    return uvicorn, _app, _wire
 
 
 def serve(
@@ -201,12 +245,15 @@ def serve(
     deployments: Deployments = None,
     clock: Clock = time.monotonic,
     tape: "Record | Replay | None" = None,
+    brain: "Brain | str | None" = None,
 ) -> Emulator:
     """An emulator to be used with `with` or `async with`, which start and stop it.
 
     Port 0 is a free port; without a key a random one is made; without deployments all shipped ones are served,
     and a name stands for the shipped deployment of that name; a `Path` is a TOML file of deployments.
     Rate limits are counted by `clock`, in seconds. With a `tape` there are no deployments: `Record` passes requests on
-    to a real endpoint and keeps the exchanges, `Replay` answers from them.
+    to a real endpoint and keeps the exchanges, `Replay` answers from them. A `brain`, or the name of one (`rules`,
+    `local`), answers for the deployments that have none of their own; a `BrainError`, which is a `ValueError`, says
+    when there is none of that name.
     """
-    return Emulator(port=port, key=key, deployments=deployments, clock=clock, tape=tape)
+    return Emulator(port=port, key=key, deployments=deployments, clock=clock, tape=tape, brain=brain)

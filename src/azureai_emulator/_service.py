@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from . import _errors, _limits, _media, _replies, _safety, _tokens, _vectors
 from ._brain import Answer, Ask, Brain, RulesBrain
 from ._errors import Refusal, Reply, ServiceError
 from ._gate import Task
+from ._live import LiveChoice
 from ._messages import check_messages
 from ._validate import (
     check_batch,
@@ -30,6 +32,21 @@ class Stream:
     frames: Iterator[Json]
     done: bool = True
     tokens: int = 0
+    """Of an answer that is still being written, those of the prompt; `rest` counts the others in the end."""
+    slow: bool = False
+    """Frames take time: they are awaited in a worker thread."""
+    rest: Callable[[], int] = lambda: 0
+    ended: Callable[[], None] = lambda: None
+    """Called when the last frame has left, before `[DONE]`, or when the stream was cut."""
+
+    def close(self) -> None:
+        """Ends the writing. A brain that is at work in a thread at this moment sees by itself that it was given up."""
+        with suppress(ValueError):  # the generator is being run
+            getattr(self.frames, "close", _nothing)()
+
+
+def _nothing() -> None:
+    """Frames that are not being written need no end."""
 
 
 def chat(task: Task) -> Reply | Stream:
@@ -46,7 +63,7 @@ def chat(task: Task) -> Reply | Stream:
     completion = _complete(task, ask, prompt_tokens, found)
     if task.body.get("stream"):
         done = _replies.ends_with_done(completion)
-        return Stream(_replies.frames(completion), done, completion.usage["total_tokens"])
+        return _stream(_replies.frames(completion), completion, done=done)
     return Reply(200, _replies.body(completion))
 
 
@@ -62,7 +79,14 @@ def _check_unsupported(task: Task) -> None:
             message += " Use 'max_completion_tokens' instead."
         raise Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=task.body[name])
     if task.body.get("tools") and not task.profile.tools:
-        raise ServiceError(_errors.vllm_bad_request(_NO_TOOLS))
+        raise _tools_refused(task)
+
+
+def _tools_refused(task: Task) -> Exception:
+    """E14 by the gateway of a model that the documents call without tools, E20 by a vLLM container."""
+    if task.style == "azure":
+        return Refusal("Tools are not supported by this model.", param="tools", nature="type", value=task.body["tools"])
+    return ServiceError(_errors.vllm_bad_request(_NO_TOOLS))
 
 
 _NO_TOOLS = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
@@ -107,11 +131,10 @@ def content_text(content: Json) -> str:
     return "\n".join(part["text"] for part in content or () if part["type"] == "text")
 
 
-def _screen(task: Task, text: str) -> frozenset[str]:
+def _screen(task: Task, text: str) -> _safety.Found:
     found = _safety.triggers(text)
-    refused = _safety.prompt_categories(found)
-    if refused:
-        raise ServiceError(_safety.prompt_refused(task.kind, task.api_version, refused))
+    if _safety.refuses(found):
+        raise ServiceError(_safety.prompt_refused(task.kind, task.api_version, found))
     return found
 
 
@@ -127,7 +150,21 @@ def _ask(task: Task) -> Ask:
         parallel=body.get("parallel_tool_calls") is not False,
         response_format=body.get("response_format"),
         id_style="short" if task.profile.short_call_ids else "long",
+        **_generation(body),
     )
+
+
+def _generation(body: Json) -> Json:
+    """What a brain that generates wants to know, as arguments of `Ask`."""
+    stop = body.get("stop") or ()
+    return {
+        "stop": (stop,) if isinstance(stop, str) else tuple(stop),
+        "sampling": {name: body[name] for name in _SAMPLING if body.get(name) is not None},
+        "room": _limits.output_limit(body),
+    }
+
+
+_SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 
 
 def _read_messages(messages: list[Json], task: Task) -> list[Json]:
@@ -136,15 +173,38 @@ def _read_messages(messages: list[Json], task: Task) -> list[Json]:
     return [{**item, "role": "user"} if item["role"] == "system" else item for item in messages]
 
 
-def _complete(task: Task, ask: Ask, prompt_tokens: int, found: frozenset[str]) -> _replies.Completion:
+def _complete(task: Task, ask: Ask, prompt_tokens: int, found: _safety.Found) -> _replies.Completion:
     _limits.check_window(task, prompt_tokens)
     answer = _reasoned(task, ask, (task.deployment.brain or RULES).answer(ask))
     wanted = _limits.output_limit(task.body)
     left = max(0, task.profile.context_window - prompt_tokens)
     room = left if wanted is None else min(wanted, left)
-    choice = _limits.finish(task, answer, room, filtered="filter-answer" in found)
-    choices = [choice] * (task.body.get("n") or 1)
-    return _replies.new_completion(task, choices, _limits.usage(task, prompt_tokens, choices), found)
+    filtered, count = "filter-answer" in found, task.body.get("n") or 1
+    if answer.written is not None and task.body.get("stream") and not filtered and count == 1:
+        live = LiveChoice(answer.written, room, answer.reasoning, ask.stop)
+        return _replies.new_completion(task, [live], prompt_tokens, found)
+    choice = _limits.finish(task, _whole(answer, room), room, filtered=filtered)
+    return _replies.new_completion(task, [choice] * count, prompt_tokens, found)
+
+
+def _whole(answer: Answer, room: int) -> Answer:
+    """The answer once its text has been written, with a token more than there is room for at most."""
+    if answer.written is None:
+        return answer
+    choice = LiveChoice(answer.written, room + 1)
+    text = "".join(choice.pieces())
+    return replace(answer, text=text, written=None, cut=choice.finish == "length")
+
+
+def _stream(frames: Iterator[Json], completion: _replies.Completion, *, done: bool = True) -> Stream:
+    def total() -> int:
+        tokens: int = completion.usage["total_tokens"]
+        return tokens
+
+    if not isinstance(completion.choices[0], LiveChoice):
+        return Stream(frames, done, total())
+    known = completion.prompt_tokens
+    return Stream(frames, done, known, slow=True, rest=lambda: total() - known)
 
 
 def _reasoned(task: Task, ask: Ask, answer: Answer) -> Answer:
@@ -152,7 +212,7 @@ def _reasoned(task: Task, ask: Ask, answer: Answer) -> Answer:
         return answer
     last = content_text(ask.messages[-1].get("content"))
     topic = " ".join(last.replace("<", " ").replace(">", " ").split()[:8])
-    return Answer(answer.text, answer.calls, f'The user wrote "{topic}". A short answer will do.')
+    return replace(answer, reasoning=f'The user wrote "{topic}". A short answer will do.')
 
 
 def text(task: Task) -> Reply | Stream:
@@ -161,13 +221,13 @@ def text(task: Task) -> Reply | Stream:
     check_text_fields(task.body)
     prompts = _prompts(task.body.get("prompt"))
     found = _screen(task, "\n".join(prompts))
-    asks = [Ask(messages=[{"role": "user", "content": prompt}]) for prompt in prompts]
+    asks = [Ask([{"role": "user", "content": prompt}], **_generation(task.body)) for prompt in prompts]
     prompt_tokens = sum(_tokens.count(prompt) for prompt in prompts)
     parts = [_complete(task, ask, prompt_tokens, found) for ask in asks]
     choices = [choice for part in parts for choice in part.choices]
-    completion = _replies.new_completion(task, choices, _limits.usage(task, prompt_tokens, choices), found)
+    completion = _replies.new_completion(task, choices, prompt_tokens, found)
     if task.body.get("stream"):
-        return Stream(_replies.text_frames(completion), tokens=completion.usage["total_tokens"])
+        return _stream(_replies.text_frames(completion), completion)
     return Reply(200, _replies.text_body(completion))
 
 
@@ -189,7 +249,11 @@ def embeddings(task: Task) -> Reply:
     counts = [_tokens.count(item) for item in texts]
     _check_text_lengths(task, counts)
     size, input_type = _size(task), task.body.get("input_type")
-    vectors = [_vectors.text_vector(item, size, input_type) for item in texts]
+    embed = getattr(task.deployment.brain, "embed", None)
+    if embed is None:
+        vectors = [_vectors.text_vector(item, size, input_type) for item in texts]
+    else:
+        vectors = [_vectors.meaning_vector(meaning, size, input_type) for meaning in embed(texts)]
     used = sum(min(count, task.profile.context_window) for count in counts)
     return _embedding_reply(task, vectors, {"prompt_tokens": used, "total_tokens": used}, task.served_name)
 
@@ -238,7 +302,12 @@ def image_embeddings(task: Task) -> Reply:
     _check_embedding_support(task)
     pairs = [_image(index, item) for index, item in enumerate(task.body["input"])]
     size, input_type = _size(task), task.body.get("input_type")
-    vectors = [_vectors.image_vector(raw, text, size, input_type) for raw, text in pairs]
+    embed = getattr(task.deployment.brain, "embed", None)
+    meanings = [embed([text])[0] if embed and text else None for _, text in pairs]
+    vectors = [
+        _vectors.image_vector(raw, text, size, input_type, meaning)
+        for (raw, text), meaning in zip(pairs, meanings, strict=True)
+    ]
     used = 1000 * len(pairs)
     usage = {"prompt_tokens": used, "completion_tokens": 0, "total_tokens": used, "images": len(pairs)}
     return _embedding_reply(task, vectors, usage, f"{task.served_name}-image")

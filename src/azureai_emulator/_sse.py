@@ -7,6 +7,7 @@ from typing import Any
 from ._errors import openai_body
 from ._faults import Fault, Framing
 from ._service import Stream, encode_json
+from ._slow import one_by_one
 
 Json = Any
 
@@ -34,24 +35,29 @@ async def write_stream(stream: Stream, fault: Fault, note: Note) -> AsyncIterato
 
 
 async def _pieces(stream: Stream, fault: Fault, note: Note) -> AsyncIterator[bytes | None]:
-    for number, frame in enumerate(stream.frames):
-        if number == fault.cut_stream_after:
-            yield None
-            return
-        if number == fault.error_frame_after:
-            error = fault.body or ERROR_FRAME
-            note(error)
-            yield _frame(encode_json(error), fault.framing)
-            return
-        if fault.frame_latency:
-            await asyncio.sleep(fault.frame_latency)
-        data = frame.encode() if isinstance(frame, str) else encode_json(frame)
-        if number == fault.malformed_frame_after:
-            data = data[: len(data) // 2]
-            note(data.decode("utf-8", "replace"))
-        else:
-            note(frame)
-        yield _frame(data, fault.framing)
+    try:
+        number = -1
+        async for frame in one_by_one(stream.frames, slow=stream.slow):
+            number += 1
+            if number == fault.cut_stream_after:
+                yield None
+                return
+            if number == fault.error_frame_after:
+                error = fault.body or ERROR_FRAME
+                note(error)
+                yield _frame(encode_json(error), fault.framing)
+                return
+            if fault.frame_latency:
+                await asyncio.sleep(fault.frame_latency)
+            data = frame.encode() if isinstance(frame, str) else encode_json(frame)
+            if number == fault.malformed_frame_after:
+                data = data[: len(data) // 2]
+                note(data.decode("utf-8", "replace"))
+            else:
+                note(frame)
+            yield _frame(data, fault.framing)
+    finally:
+        stream.ended()
     if stream.done and not fault.without_done:
         yield _last(fault.framing)
 

@@ -65,6 +65,11 @@ def _stop(field: str, value: Json) -> None:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise _wrong_type(field, "a string or an array of strings", value)
+    if not items:
+        message = (
+            "Invalid 'stop': empty array. Expected an array with minimum length 1, but got an empty array instead."
+        )
+        raise Refusal(message, param=field, nature="type", code="empty_array", value=value)
     if len(items) > _MOST_STOPS:
         raise Refusal(f"Invalid 'stop': at most {_MOST_STOPS} sequences.", param=field, nature="type", value=value)
 

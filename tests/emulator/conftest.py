@@ -1,11 +1,26 @@
 """One emulator for all tests here, and a small client that speaks plain HTTP to it."""
 
 import json
+import shutil
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import httpx
 import pytest
 
 from azureai_emulator import serve
+
+
+def _load(path):
+    """Makes a helper importable by its plain name."""
+    spec = spec_from_file_location(path.stem, path)
+    sys.modules[path.stem] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[path.stem])
+
+
+_load(Path(__file__).with_name("fuzz.py"))
 
 VERSION = "2024-05-01-preview"
 HI = [{"role": "user", "content": "Hi there, emulator"}]
@@ -85,3 +100,30 @@ def join_text():
 @pytest.fixture
 def read_events():
     return events
+
+
+@pytest.fixture(scope="session")
+def javascript_folder(request):
+    """A folder with our scripts and the JavaScript clients they use; pytest's cache keeps it from run to run."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("node and npm are not installed")
+    folder = Path(request.config.cache.mkdir("javascript-client"))
+    shutil.copytree(JAVASCRIPT, folder, dirs_exist_ok=True)
+    wanted, stamp = (folder / "package.json").read_text(), folder / "installed.json"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        _npm_install(folder)
+        stamp.write_text(wanted)
+    return folder
+
+
+JAVASCRIPT = Path(__file__).parent / "javascript"
+_QUIET = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1")
+
+
+def _npm_install(folder):
+    try:
+        done = subprocess.run(["npm", "install", *_QUIET], cwd=folder, capture_output=True, text=True, timeout=90, check=False)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm did not install the JavaScript client within 90 s")
+    if done.returncode:
+        pytest.skip(f"npm refused to install the JavaScript client: {done.stderr.strip()[-300:]}")

@@ -254,6 +254,23 @@ def test_deepseek_closes_without_done_when_filtered(wire):
     assert "[DONE]" not in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [("openai-v1", "gpt-4o"), ("openai-deployment", "gpt-4o"), ("models", "gpt-4o")]
+)
+def test_low_severity_is_only_reported(wire, kind, name):
+    """Low passes and is named in the prompt's results; high is refused as medium is."""
+    low = wire.chat(name, kind, messages=[{"role": "user", "content": "emulator:hate-low"}])
+    frames = wire.frames(name, kind, messages=[{"role": "user", "content": "emulator:hate-low"}])
+    high = wire.chat(name, kind, messages=[{"role": "user", "content": "emulator:hate-high"}])
+
+    for body in (low.json(), frames[0]):
+        results = body["prompt_filter_results"][0]["content_filter_results"]
+        assert results["hate"] == {"filtered": False, "severity": "low"}
+        assert results["violence"] == {"filtered": False, "severity": "safe"}
+    assert high.status_code == 400
+    assert '"severity":"high"' in high.text
+
+
 def test_filter_that_did_not_run(wire):
     """E31: the answer is valid."""
     choice = wire.chat(messages=[{"role": "user", "content": "emulator:filter-failed"}]).json()["choices"][0]

@@ -151,6 +151,30 @@ def round_trip(messages, message, *results):
     return [*messages, {"role": "assistant", "content": "", "tool_calls": message["tool_calls"]}, *answers]
 
 
+REPORT = tool("Report", "A weather report.", city=STR, sky=STR, temperature=INT)
+
+
+def test_a_forced_call_goes_to_a_tool_not_called_yet_and_takes_from_the_results(wire):
+    """An agent that has to call ends with the tool for its answer, filled from the request and the results."""
+    asked = say("Weather in Paris?")
+    first = wire.message(messages=asked, tools=[WEATHER, REPORT], tool_choice="required")
+    history = round_trip(asked, first, "sky: sunny, temperature: 24 °C")
+    last = wire.message(messages=history, tools=[WEATHER, REPORT], tool_choice="required")
+
+    assert [name for name, _ in calls(first)] == ["get_weather"]
+    assert calls(last) == [("Report", {"city": "Paris", "sky": "sunny", "temperature": 24})]
+
+
+def test_an_answer_by_schema_takes_from_the_results(wire):
+    """What a tool returned stands in the JSON."""
+    asked = say("Weather in Paris?")
+    history = round_trip(asked, wire.message(messages=asked, tools=[WEATHER]), "sky: sunny, temperature: 24 °C")
+    schema = {"name": "report", "schema": REPORT["function"]["parameters"]}
+    message = wire.message(messages=history, response_format={"type": "json_schema", "json_schema": schema})
+
+    assert json.loads(message["content"]) == {"city": "Paris", "sky": "sunny", "temperature": 24}
+
+
 @pytest.mark.parametrize(("name", "kind"), [("gpt-4o", "openai-v1"), ("mistral-large-2411", "serverless")])
 def test_after_a_result_the_answer_quotes_it(wire, name, kind):
     """A call, its result, then text that uses the result."""

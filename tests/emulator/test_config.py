@@ -66,7 +66,7 @@ def test_a_file_says_what_is_served(write):
 
 def test_a_brain_may_be_anyones(write):
     """`package.module:Name`, a class or an object."""
-    path = write('[[deployments]]\nname = "a"\nprofile = "gpt"\nbrain = "azureai_emulator._config:EchoBrain"')
+    path = write('[[deployments]]\nname = "a"\nprofile = "gpt"\nbrain = "azureai_emulator._brains:EchoBrain"')
 
     assert type(load_deployments(path)[0].brain).__name__ == "EchoBrain"
 
@@ -87,7 +87,7 @@ ONE = '[[deployments]]\nname = "a"\nprofile = "gpt"\n'
         (ONE.replace("gpt", "gtp"), "deployments[0].profile: no profile 'gtp'; allowed are "),
         (
             ONE + 'brain = "big"',
-            "deployments[0].brain: no brain 'big'; allowed are rules, echo or package.module:Name.",
+            "deployments[0].brain: no brain 'big'; allowed are rules, local, echo or package.module:Name.",
         ),
         (ONE + 'brain = "no_such:X"', "'no_such:X' cannot be used as a brain (No module named 'no_such')."),
         (ONE + 'brain = "json:dumps"', "it has no method answer"),

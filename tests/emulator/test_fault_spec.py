@@ -85,6 +85,16 @@ def test_bad_header_is_a_clear_400(wire):
     assert "Header x-emulator-fault: Unknown fault 'bang'." in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_a_body(wire, status):
+    """No body and no length; the connection goes on."""
+    answer = wire.chat(headers={"x-emulator-fault": str(status)})
+
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert "content-length" not in answer.headers
+    assert wire.chat().status_code == 200
+
+
 def test_malformed_frame(wire):
     """Half a frame in the middle of a stream that goes on."""
     text = wire.chat(stream=True, headers={"x-emulator-fault": "malformed-frame-after=2"}).text

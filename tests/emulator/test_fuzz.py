@@ -1,68 +1,45 @@
-"""Whatever is sent, an answer comes, and none is a 500."""
+"""Whatever is sent, an answer comes, and none is a 500. `make fuzz` does the same for a minute."""
 
 import contextlib
 import json
+import time
 
+import fuzz
 import pytest
+from fuzz import ANY_BODY, FIELDS, SCHEMA, TOOLS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azureai_emulator import _app, _gate
+from azureai_emulator import _app, _gate, serve
 from azureai_emulator._deployments import DEPLOYMENTS
 from azureai_emulator._service import Stream, encode_json
 
-FIELDS = sorted(set().union(*_gate.STANDARD_FIELDS.values()) | {"n", "stream_options", "parallel_tool_calls", "foo"})
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(-3, 3) | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-ROLES = st.sampled_from(["system", "user", "assistant", "tool", "developer", "x"])
-MESSAGE = st.fixed_dictionaries(
-    {"role": ROLES, "content": st.text(max_size=60) | JSON},
-    optional={"tool_call_id": st.sampled_from(["a", "b"]), "tool_calls": JSON, "name": JSON},
-)
-SCHEMA = st.recursive(
-    st.fixed_dictionaries(
-        {"type": st.sampled_from(["string", "integer", "number", "boolean", "null", "array", "object", "x"])},
-        optional={
-            "enum": st.lists(JSON, max_size=3),
-            "format": st.sampled_from(["date", "email", "zzz"]),
-            "pattern": st.text(max_size=4),
-        },
-    ),
-    lambda inner: st.fixed_dictionaries(
-        {"type": st.just("object"), "properties": st.dictionaries(st.text(max_size=6), inner, max_size=3)},
-        optional={
-            "required": st.lists(st.text(max_size=4), max_size=2),
-            "anyOf": st.lists(inner, max_size=2),
-            "$ref": st.sampled_from(["#", "#/properties/a", "#/x"]),
-        },
-    ),
-    max_leaves=5,
-)
-TOOLS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "type": st.just("function"),
-            "function": st.fixed_dictionaries(
-                {"name": st.sampled_from(["add", "get_weather", "x"])},
-                optional={"parameters": SCHEMA, "description": st.text(max_size=40)},
-            ),
-        }
-    ),
-    max_size=2,
-)
-BODY = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4).flatmap(
-    lambda fields: st.fixed_dictionaries(
-        {"messages": st.lists(MESSAGE, max_size=4), "input": JSON, "prompt": JSON}, optional={"tools": TOOLS}
-    ).map(lambda usual: {**fields, **usual})
-)
+
+def test_any_bytes_on_the_wire():
+    """Right, wrong, half and broken requests on every route; nothing is left behind."""
+    with serve() as emulator:
+        target = fuzz.Target(emulator.url, emulator.key)
+        fuzz.run(target, seconds=2, seed=1)
+        state = emulator._server.server_state
+        for _ in range(100):
+            if not state.tasks and not state.connections:
+                break
+            time.sleep(0.02)
+
+        assert (state.tasks, state.connections) == (set(), set())
+        assert target.answers["2xx"] > 20
+        assert target.answers["broken"] > 50
+        assert emulator.requests
+
+
+def test_a_body_beyond_the_limit(emulator):
+    """413, once it was sent to its end."""
+    assert fuzz.too_large(fuzz.Target(emulator.url, emulator.key)) == 413
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda item: item.name)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(body=BODY, policy=st.sampled_from(["pass-through", "drop"]), tools=TOOLS, schema=SCHEMA)
+@given(body=ANY_BODY, policy=st.sampled_from(["pass-through", "drop"]), tools=TOOLS, schema=SCHEMA)
 def test_no_request_is_a_defect(deployment, body, policy, tools, schema):
     """Any body on any route gets an answer that serialises, and never a 500."""
     spec = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from azureai_emulator import serve
+from langchain_azureai import AzureAIChatCompletionsModel
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -139,16 +140,19 @@ def opened(browser):
         yield page, emulator
 
 
-def test_in_a_browser(opened, http):
-    """A chat appears, opens, a fault is thrown, the chat box streams."""
+def test_in_a_browser(opened):
+    """A chat of the LangChain adapter appears, opens, a fault is thrown, the chat box streams."""
     page, emulator = opened
-    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "from httpx"}], "stream": True}
-    http.post(emulator.url + "/openai/v1/chat/completions", json=body, headers={"api-key": "page-key"})
+    model = AzureAIChatCompletionsModel(
+        endpoint=emulator.endpoint("gpt-4o", "openai-v1"), credential="page-key", model="gpt-4o"
+    )
+    assert "".join(chunk.text for chunk in model.stream("from LangChain"))
 
     page.sees("#rows", "chat/completions")
+    page.sees("#rows tr td:nth-child(2)", "gpt-4o")
     page.sees("#rows tr td:nth-child(4)", "200")
     page.find("#rows tr button").click()
-    page.sees("#detail-body", "from httpx")
+    page.sees("#detail-body", "from LangChain")
     page.sees("#detail-frames", "chat.completion.chunk")
     page.sees("#detail-body", "curl -X POST")
     assert "page-key" not in page.find("#detail").text
@@ -162,6 +166,8 @@ def test_in_a_browser(opened, http):
     page.write("#chat-text", "Once more")
     page.sees("#chat-log .assistant", 'You said "Once more".')
     page.sees("#deployment-list", "mistral-large-2411")
+    page.find("#deployment-list summary").click()
+    page.sees("#deployment-list", "Streams usage only when stream_options.include_usage asks for it.")
     assert [item.status for item in emulator.requests] == [200, 503, 200]
 
 

@@ -83,13 +83,33 @@ def frames_of(text):
     return [json.loads(part) for part in parts if part != "[DONE]"]
 
 
-@pytest.mark.parametrize(("deployment", "kind"), [(d, k) for d, k in CHAT if k == "openai-v1"], ids=by_id)
+NEWEST = {"openai-deployment": "2024-12-01-preview"}
+ASKING = [(item, kind) for item, kind in CHAT if "stream_options" in item.profile.extras]
+
+
+@pytest.mark.parametrize(("deployment", "kind"), ASKING, ids=by_id)
 def test_usage_frame(wire, deployment, kind):
-    """The extra frame that `include_usage` asks for."""
-    frames = wire.frames(deployment.name, kind, stream_options={"include_usage": True})
+    """The extra frame that `include_usage` asks for, on every kind; OpenAI's streams begin without choices."""
+    options = {"stream_options": {"include_usage": True}, "headers": {"extra-parameters": "pass-through"}}
+    answer = wire.chat(deployment.name, kind, stream=True, version=NEWEST.get(kind, "2025-04-01"), **options)
+    frames = frames_of(answer.text)
 
     check(frames[-1], "chat.completion.chunk.json#/$defs/usage_only")
-    check(frames[0], "chat.completion.chunk.json#/$defs/opening")
+    if deployment.profile.content_filter:
+        check(frames[0], "chat.completion.chunk.json#/$defs/opening")
+
+
+@pytest.mark.parametrize("kind", ["openai-v1", "openai-deployment", "models"])
+def test_several_choices(wire, kind):
+    """`n` answers, plain and streamed."""
+    options = {"n": 2, "messages": USER, "headers": {"extra-parameters": "pass-through"}}
+    plain = wire.chat("gpt-4o", kind, version=NEWEST.get(kind, "2025-04-01"), **options)
+    streamed = wire.chat("gpt-4o", kind, version=NEWEST.get(kind, "2025-04-01"), stream=True, **options)
+
+    check(plain.json(), "chat.completion.json")
+    assert len(plain.json()["choices"]) == 2
+    for frame in frames_of(streamed.text):
+        check(frame, "chat.completion.chunk.json")
 
 
 @pytest.mark.parametrize(("deployment", "kind"), [(d, k) for d, k in CHAT if k != "models"], ids=by_id)
@@ -100,6 +120,32 @@ def test_text(wire, read_events, deployment, kind):
 
     check(body.json(), "text_completion.json")
     for frame in read_events(streamed.text):
+        check(frame, "text_completion.json")
+
+
+TEXTS = {
+    "two prompts": {"prompt": ["Once", "Twice"]},
+    "short": {"prompt": "Once upon a time", "max_tokens": 2},
+    "filtered": {"prompt": "Once emulator:filter-answer"},
+    "refused by the filter": {"prompt": "emulator:violence"},
+    "wrong": {"prompt": 3},
+}
+
+
+@pytest.mark.parametrize(("deployment", "kind"), [(d, k) for d, k in CHAT if k != "models"], ids=by_id)
+@pytest.mark.parametrize("mode", TEXTS)
+def test_text_modes(wire, deployment, kind, mode):
+    """Several prompts, a limit, the content filter, a wrong body; plain and streamed."""
+    plain = wire.post(deployment.name, kind, "completions", TEXTS[mode])
+    streamed = wire.post(deployment.name, kind, "completions", {**TEXTS[mode], "stream": True})
+
+    assert plain.status_code == streamed.status_code
+    if plain.status_code != 200:
+        assert mode in ("short", "refused by the filter", "wrong")
+        check_any_error(plain)
+        return
+    check(plain.json(), "text_completion.json")
+    for frame in frames_of(streamed.text):
         check(frame, "text_completion.json")
 
 
@@ -232,7 +278,7 @@ def test_too_large(wire, monkeypatch):
     check(answer.json(), "errors.json#/$defs/E13")
 
 
-@pytest.mark.parametrize("status", [408, 409, 424, 431, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [409, 424, 431, 500, 502, 503, 504])
 def test_faults(wire, emulator, status):
     """E29 for whatever has no body of its own; E24 for 429; E30 inside a stream."""
     emulator.faults(Fault(status), Fault(429), Fault(error_frame_after=1))
@@ -240,6 +286,38 @@ def test_faults(wire, emulator, status):
     check(wire.chat().json(), "errors.json#/$defs/E29")
     check(wire.chat().json(), "errors.json#/$defs/E24")
     check(frames_of(wire.chat(stream=True).text)[-1], "errors.json#/$defs/E30")
+
+
+def test_bodies_of_managed_endpoints(wire, emulator):
+    """E12 is plain text; E23 says in its headers that the container refused."""
+    emulator.faults(Fault(408), Fault(424))
+    timeout, failed = wire.chat(), wire.chat()
+
+    assert (timeout.status_code, timeout.text) == (408, "upstream request timeout")
+    assert timeout.headers["content-type"].startswith("text/plain")
+    assert failed.headers["ms-azureml-model-error-statuscode"] == "500"
+    assert failed.headers["ms-azureml-model-error-reason"] == "model_error"
+
+
+def test_newer_fields_on_an_older_version(wire):
+    """E22: a number as code, and the field in the text."""
+    answer = wire.chat("gpt-4o", "openai-deployment", max_completion_tokens=5, version="2024-06-01")
+
+    assert answer.status_code == 400
+    check(answer.json(), "errors.json#/$defs/E22")
+    assert answer.json()["error"]["message"].startswith("Validation error at #/max_completion_tokens:")
+
+
+def test_too_many_headers(wire):
+    """E28 on Foundry beyond ten headers of the caller's own; serverless endpoints do not count."""
+    own = {f"x-own-{number}": "1" for number in range(11)}
+    refused = wire.chat("gpt-4o", "models", headers=own)
+    ten = dict(list(own.items())[:10])
+
+    assert refused.status_code == 431
+    check(refused.json(), "errors.json#/$defs/E29")
+    assert wire.chat("gpt-4o", "models", headers=ten).status_code == 200
+    assert wire.chat("jais-30b-chat", "serverless", headers=own).status_code == 200
 
 
 def test_counted_limits(http):

@@ -90,6 +90,7 @@ MALFORMED = {
     "seed as text": {"seed": "1"},
     "stop as number": {"stop": 3},
     "stop with numbers": {"stop": [3]},
+    "empty stop": {"stop": []},
 }  # fmt: skip
 
 
@@ -237,7 +238,30 @@ def test_azure_openai_wants_the_type_of_a_call(wire):
     assert wire.chat("mistral-large-2411", "serverless", messages=messages).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["phi-3-mini-4k-instruct", "phi-4-mini-instruct", "deepseek-r1"])
+def test_azure_openai_takes_ids_of_forty_characters(wire):
+    """Longer ids of tool calls are refused."""
+
+    def history(call_id):
+        call = {"id": call_id, "type": "function", "function": {"name": "add", "arguments": "{}"}}
+        answer = {"role": "tool", "tool_call_id": call_id, "content": "1"}
+        return [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}, answer]
+
+    refused = wire.chat(messages=history("c" * 41))
+
+    assert wire.chat(messages=history("c" * 40)).status_code == 200
+    assert refused.json()["error"]["code"] == "string_above_max_length"
+    assert wire.chat("jais-30b-chat", "serverless", messages=history("c" * 41)).status_code == 200
+
+
+def test_phi_3_refuses_tools(wire):
+    """422 (E14), as it refuses every parameter that it lacks."""
+    answer = wire.chat("phi-3-mini-4k-instruct", "models", tools=[TOOL])
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == {"loc": ["body", "tools"], "input": [TOOL]}
+
+
+@pytest.mark.parametrize("name", ["phi-3-vision-128k-instruct", "phi-4-mini-instruct", "deepseek-r1"])
 def test_models_without_tools_say_so(wire, name):
     """E20, the vLLM sentence."""
     answer = wire.chat(name, "models", tools=[TOOL])
