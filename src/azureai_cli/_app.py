@@ -4,12 +4,24 @@ from importlib.metadata import version as installed_version
 
 import typer
 
+from ._chat import chat
+from ._connect import EXIT_CODES
+from ._doctor import doctor
+from ._embed import embed
+from ._models import models
+
 app = typer.Typer(name="azureai", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def azureai() -> None:
-    """Models on Azure AI: a local emulator, and more to come."""
+    """Models on Azure AI from the command line: find out what they can do, chat, embed; and a local emulator."""
+
+
+app.command(epilog=EXIT_CODES)(doctor)
+app.command(epilog=EXIT_CODES)(chat)
+app.add_typer(models)
+app.command(epilog=EXIT_CODES)(embed)
 
 
 @app.command()
@@ -23,4 +35,6 @@ def emulate(context: typer.Context) -> None:
     """Serve the local emulator until Ctrl-C; `azureai emulate --help` lists its options."""
     from azureai_emulator.__main__ import main  # noqa: PLC0415
 
-    raise typer.Exit(main(context.args))
+    from ._emulate import show  # noqa: PLC0415
+
+    raise typer.Exit(main(context.args, show=show, prog="azureai emulate"))

@@ -1,0 +1,259 @@
+"""`azureai chat`: a conversation in the terminal, or one answer for a pipe."""
+
+import json
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from azureai_core import AzureAIError, ConfigurationError, Delta, InferenceClient, Usage, data_url
+
+from . import _connect
+from ._connect import ApiVersion, AsJson, Entra, Exit, KeyEnv, Model, Scope, Target, Timeout, Url, clean
+from ._diagnosis import diagnose
+
+Message = dict[str, Any]
+
+
+def chat(
+    url: Url = None,
+    model: Model = None,
+    message: Annotated[
+        str | None,
+        typer.Option(
+            "--message", "-m", metavar="TEXT", help="Ask this and end; else stdin is read.", show_default=False
+        ),
+    ] = None,
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="A system message.", show_default=False)] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A picture to go with the first message; repeatable.", show_default=False),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(metavar="X", help="Sampling temperature.", show_default=False)
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", help="Cut answers at so many tokens.", show_default=False)
+    ] = None,
+    key_env: KeyEnv = None,
+    entra: Entra = False,
+    scope: Scope = None,
+    api_version: ApiVersion = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Chat with a deployment, streamed; or pipe a question in, get one answer.
+
+    In a conversation, Ctrl-C stops the answer, and /exit or Ctrl-D ends it.
+    Reasoning is shown dimmed.
+    """
+    target = _connect.target(
+        url, model=model, key_env=key_env, entra=entra, scope=scope, api_version=api_version, timeout=timeout
+    )
+    options = {"temperature": temperature, "max_tokens": max_tokens}
+    with target.client() as client:
+        talk = _Talk(target, client, options, _system(system), _data_urls(image or []), as_json=as_json)
+        one = message if message is not None else _piped()
+        raise typer.Exit(talk.once(one) if one is not None else talk.converse())
+
+
+def _system(text: str | None) -> list[Message]:
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _data_urls(images: list[Path]) -> list[str]:
+    try:
+        return [data_url(path, f"The image {path}") for path in images]
+    except ConfigurationError as error:
+        raise _connect.stop(error.message, Exit.USAGE) from None
+
+
+def _piped() -> str | None:
+    """All of stdin where it is a file or a pipe, else `None`."""
+    return None if sys.stdin.isatty() else sys.stdin.read().strip()
+
+
+class _Talk:
+    """A conversation: what was said so far, and how the next answer is shown."""
+
+    def __init__(
+        self,
+        target: Target,
+        client: InferenceClient,
+        options: dict[str, Any],
+        messages: list[Message],
+        images: list[str],
+        *,
+        as_json: bool,
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._options = options
+        self._messages = messages
+        self._images = images
+        self._as_json = as_json
+        self._notes = Console(stderr=True, highlight=False)
+
+    def once(self, text: str) -> Exit:
+        """One question, one answer."""
+        if not text:
+            raise _connect.stop("The question is empty: pass --message TEXT, or pipe one in.", Exit.USAGE)
+        try:
+            self._ask(text)
+        except KeyboardInterrupt:
+            _connect.complain("Stopped.")
+            return Exit.INTERRUPTED
+        except AzureAIError as error:
+            return self._failed(error)
+        return Exit.FINE
+
+    def converse(self) -> Exit:
+        """Questions until the user leaves; an error or Ctrl-C ends an answer, not the conversation."""
+        with suppress(ImportError):
+            import readline  # noqa: F401, PLC0415  makes input() editable
+        self._note("/exit or Ctrl-D ends, Ctrl-C stops an answer.")
+        for text in _lines():
+            try:
+                self._ask(text)
+            except KeyboardInterrupt:
+                self._note("\n(stopped)")
+            except AzureAIError as error:
+                self._failed(error)
+                self._messages.pop()
+            self._note("")
+        return Exit.FINE
+
+    def _ask(self, text: str) -> None:
+        """Streams the answer to a question; what of it came is kept, also when it was stopped."""
+        self._messages.append({"role": "user", "content": self._content(text)})
+        payload = {"messages": list(self._messages), **self._options}
+        answer = _Answer(self._notes, quiet=self._as_json)
+        try:
+            with closing(_deltas(self._client, payload)) as deltas:
+                for delta in deltas:
+                    answer.add(delta)
+        except KeyboardInterrupt:
+            self._messages.append({"role": "assistant", "content": answer.text or "(stopped)"})
+            raise
+        finally:
+            answer.end()
+        self._images = []
+        self._messages.append({"role": "assistant", "content": answer.text})
+        if self._as_json:
+            typer.echo(json.dumps(answer.as_json(), ensure_ascii=False))
+        else:
+            self._note(answer.summary())
+
+    def _content(self, text: str) -> str | list[dict[str, Any]]:
+        if not self._images:
+            return text
+        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self._images]
+        return [{"type": "text", "text": text}, *pictures]
+
+    def _failed(self, error: AzureAIError) -> Exit:
+        problem = diagnose(error, self._target)
+        _connect.complain(problem.sentence())
+        return problem.exit
+
+    def _note(self, text: str) -> None:
+        self._notes.print(text, style="dim", markup=False)
+
+
+def _deltas(client: InferenceClient, payload: dict[str, Any]) -> Generator[Delta, None, None]:
+    """The pieces of an answer, as a generator that can be closed."""
+    yield from client.stream(payload)
+
+
+def _lines() -> Iterator[str]:
+    """What the user types; Ctrl-C at the prompt gives a fresh one."""
+    while True:
+        try:
+            text = input("> ").strip()
+        except KeyboardInterrupt:
+            print(file=sys.stderr)  # noqa: T201  the prompt's line ends
+            continue
+        except EOFError:
+            print(file=sys.stderr)  # noqa: T201
+            return
+        if text in {"/exit", "/quit"}:
+            return
+        if text:
+            yield text
+
+
+class _Answer:
+    """One answer while it comes in: text to stdout, reasoning dimmed to stderr."""
+
+    def __init__(self, notes: Console, *, quiet: bool) -> None:
+        self._notes = notes
+        self._quiet = quiet
+        self._reasoning: list[str] = []
+        self._text: list[str] = []
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self._model: str | None = None
+        self._request_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    def add(self, delta: Delta) -> None:
+        """Takes and shows one piece."""
+        self._finish = delta.finish_reason or self._finish
+        self._usage = delta.usage or self._usage
+        self._model = delta.raw.get("model") or self._model
+        self._request_id = delta.meta.request_id if delta.meta else self._request_id
+        if piece := delta.reasoning if self._reasoning else delta.reasoning.lstrip():
+            self._show_reasoning(piece)
+        if delta.content:
+            self._show(delta.content)
+
+    def _show_reasoning(self, piece: str) -> None:
+        self._reasoning.append(piece)
+        if not self._quiet:
+            self._notes.print(clean(piece, lines=True), style="dim italic", end="", markup=False, soft_wrap=True)
+
+    def _show(self, piece: str) -> None:
+        if self._reasoning and not self._text and not self._quiet:
+            ended = self._reasoning[-1].endswith("\n")
+            self._notes.print("" if ended else "\n")
+        self._text.append(piece)
+        if not self._quiet:
+            # A pipe gets the text as it is; a terminal must not be rewritten by it.
+            sys.stdout.write(clean(piece, lines=True) if sys.stdout.isatty() else piece)
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """Ends the line."""
+        if self._text and not self._quiet and not self.text.endswith("\n"):
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+
+    def summary(self) -> str:
+        """The line below the answer."""
+        usage = self._usage
+        counts = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens" if usage else "tokens not told"
+        thought = f", {usage.reasoning_tokens:,} of them reasoning" if usage and usage.reasoning_tokens else ""
+        cut = f" · ended: {self._finish}" if self._finish not in {"stop", None} else ""
+        return f"{clean(self._model or 'model')} · {counts}{thought}{cut}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole answer for machines."""
+        usage = (
+            {name: count for name, count in asdict(self._usage).items() if count is not None} if self._usage else None
+        )
+        return {
+            "content": self.text,
+            "reasoning": "".join(self._reasoning).rstrip(),
+            "finish_reason": self._finish,
+            "usage": usage,
+            "model": self._model,
+            "request_id": self._request_id,
+        }

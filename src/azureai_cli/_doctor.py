@@ -1,0 +1,83 @@
+"""`azureai doctor`: what an endpoint is, what works there, and the lines to paste."""
+
+import json
+import sys
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from . import _connect
+from ._connect import ApiVersion, AsJson, Entra, Exit, KeyEnv, Model, Scope, Target, Timeout, Url
+
+Only = Annotated[
+    Literal["chat", "embeddings"] | None,
+    typer.Option(help="What the deployment is for, if it shall not be found out.", show_default=False),
+]
+
+
+def doctor(
+    url: Url = None,
+    model: Model = None,
+    key_env: KeyEnv = None,
+    entra: Entra = False,
+    scope: Scope = None,
+    api_version: ApiVersion = None,
+    timeout: Timeout = 120.0,
+    only: Only = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the requests are sent.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find out what an endpoint is and what its deployment can do.
+
+    Says which URL is called, which credential works, and for each capability
+    whether the service did it (✓), refused or ignored it (✗), or left it open
+    (?). Then come the lines for LangChain and LlamaIndex that fit.
+    """
+    target = _connect.target(
+        url, model=model, key_env=key_env, entra=entra, scope=scope, api_version=api_version, timeout=timeout
+    )
+    try:
+        _check_consent(target, only, yes=yes or as_json)
+        code = _run(target, only, as_json=as_json)
+    except KeyboardInterrupt:
+        raise _connect.stop("Stopped.", Exit.INTERRUPTED) from None
+    raise typer.Exit(code)
+
+
+def _check_consent(target: Target, only: Literal["chat", "embeddings"] | None, *, yes: bool) -> None:
+    """Says what it will cost, and asks where somebody can answer."""
+    from ._examine import cost  # noqa: PLC0415
+
+    calls, tokens = cost(only)
+    console = Console(stderr=True, highlight=False)
+    console.print(
+        f"This sends up to {calls} requests to {target.endpoint.host}, about {tokens:,} tokens in all, "
+        "and more where the model reasons.",
+        markup=False,
+    )
+    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True, err=True):
+        raise _connect.stop("Nothing was sent.", Exit.FINE)
+
+
+def _run(target: Target, only: Literal["chat", "embeddings"] | None, *, as_json: bool) -> Exit:
+    from ._examine import examine, steps  # noqa: PLC0415
+    from ._report import as_json as to_json  # noqa: PLC0415
+    from ._screen import show  # noqa: PLC0415
+
+    with progress() as bar:
+        job = bar.add_task("", total=steps(only))
+        report = examine(target, only, lambda step: bar.update(job, advance=1, description=step))
+    if as_json:
+        typer.echo(json.dumps(to_json(report), ensure_ascii=False, indent=2))
+    else:
+        show(report, Console(highlight=False))
+    return report.exit
+
+
+def progress() -> Progress:
+    """A bar on stderr, gone when it is done; none where nobody looks."""
+    console = Console(stderr=True)
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,149 @@
+"""The command line under test: in this process where only its words matter, else as a process in a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from azureai_cli._app import app
+from azureai_emulator import Emulator, serve
+
+KEY = "canary-key-of-the-command-line-0123456789"
+RUN = [sys.executable, "-c", "from azureai_cli import main; main()"]
+
+_IN_TERMINAL = [  # takes the terminal for its own first, so that Ctrl-C reaches it
+    sys.executable,
+    "-c",
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from azureai_cli import main; main()",
+]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Runs commands against one emulator, its key in the environment."""
+
+    def __init__(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.emulator = emulator
+        self.monkeypatch = monkeypatch
+        monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+        monkeypatch.delenv("AZURE_INFERENCE_MODEL", raising=False)
+        monkeypatch.setenv("COLUMNS", "100")
+
+    def __call__(self, *arguments: object, stdin: str | bytes | None = None) -> Done:
+        """The command's end, run in this process; its output never holds the key."""
+        found = CliRunner().invoke(app, [str(item) for item in arguments], input=stdin)
+        if found.exception is not None and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        assert KEY not in found.stdout + found.stderr
+        return Done(found.exit_code, found.stdout, found.stderr)
+
+    def doctor(self, name: str, kind: Any = None, *more: object) -> Done:
+        """`azureai doctor` on one of the emulator's deployments."""
+        return self("doctor", self.emulator.endpoint(name, kind), "--model", name, *more)
+
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[Any]:
+        """The command as a process of its own."""
+        return subprocess.Popen([*RUN, *map(str, arguments)], **options)
+
+
+class Terminal:
+    """A process whose stdin, stdout and stderr are a terminal; what stands on the screen is `screen`."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [*_IN_TERMINAL, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+        )
+        os.close(theirs)
+        self.screen = ""
+        self._seen = 0
+
+    def type(self, text: str) -> None:
+        """Types; `\\x03` is Ctrl-C, `\\x04` is Ctrl-D."""
+        os.write(self._ours, text.encode())
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Waits until a text stands behind the one that was waited for last."""
+        end = time.monotonic() + seconds
+        while text not in self.screen[self._seen :]:
+            assert time.monotonic() < end, f"no {text!r} in {self.screen!r}"
+            self._read(0.2)
+        self._seen = self.screen.index(text, self._seen) + len(text)
+
+    def end(self, seconds: float = 30) -> int:
+        """The exit code, the rest of the screen read."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self._read(0.1)
+        self._read(0.1)
+        assert KEY not in self.screen
+        return self.process.wait(1)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        os.close(self._ours)
+
+    def _read(self, seconds: float) -> None:
+        if select.select([self._ours], [], [], seconds)[0]:
+            try:
+                self.screen += os.read(self._ours, 65536).decode("utf-8", "replace")
+            except OSError:  # the other side is gone
+                time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def shared_emulator() -> Iterator[Emulator]:
+    with serve(key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(shared_emulator: Emulator) -> Iterator[Emulator]:
+    shared_emulator.clear()
+    yield shared_emulator
+    shared_emulator.clear()
+
+
+@pytest.fixture
+def cli(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return Cli(emulator, monkeypatch)
+
+
+@pytest.fixture
+def terminal(cli: Cli) -> Iterator[Any]:
+    """Starts commands in terminals of their own, and ends those that still run."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: object, **environment: str) -> Terminal:
+        opened.append(Terminal([str(item) for item in arguments], environment))
+        return opened[-1]
+
+    yield start
+    for item in opened:
+        item.close()
