@@ -1,114 +1,208 @@
 """Contenders side by side: interleaved rounds against a local mock server, CPU per unit, ratios within a round.
 
-    python benchmarks/run.py                     # ours and plain httpx
-    python benchmarks/run.py --peers DIR         # and the peers, each in an environment of its own below DIR
+    python benchmarks/run.py                                  # quick: ours, plain httpx, the frameworks' floors
+    python benchmarks/run.py --mode full --peers .peers --write docs/performance
+    python benchmarks/run.py --from docs/performance/results.json --write docs/performance    # the report alone
+    python benchmarks/run.py chat stream --only httpx ours-langchain --rounds 9
 
-Absolute times move with the machine; the ratios within one run are what counts.
+Absolute times move with the machine; the ratios within one run are what counts. With `--mode full`, the exit code is 1
+when a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
+import os
+import platform
+import shlex
 import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-# Scenario → units of one round.
-SCENARIOS = {
-    "chat": 200,
-    "achat": 200,
-    "stream": 20,
-    "astream": 20,
-    "tools": 20,
-    "embed": 1000,
-    "aembed": 1000,
-    "concurrent": 200,
-}
-OURS = ("httpx", "azureai_core", "langchain_azureai", "llamaindex_azureai")
-# Folder below --peers → what is measured in it.
-PEERS = {
-    "langchain-openai": "langchain-openai",
-    "langchain-azure-ai": "langchain-azure-ai[v1]",
-    "llama-index-openai-like": "llama-index-llms-openai-like",
-    "llama-index-azure-inference": "llama-index-llms-azure-inference",
-}
+import peers
+import report
+from contenders import CONTENDERS, OWN
+from figures import Run, verdicts
+from processes import Reply, Stage, ceiling, once
+from scenarios import COLD, MODES, SCENARIOS, Scenario
+
+ROUNDS = {"quick": 3, "full": 5, "guard": 5}
 
 
-def start_server(latency: float) -> tuple[subprocess.Popen[str], str]:
-    """The mock server and its URL."""
-    command = [sys.executable, str(HERE / "server.py"), "--latency", str(latency)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+class Progress:
+    """Says on standard error what is running and how much is left."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.start = total, 0, time.monotonic()
+
+    def say(self, number: int, scenario: str, contender: str) -> None:
+        """One line; on a terminal it stays in place."""
+        passed = time.monotonic() - self.start
+        left = passed / self.done * (self.total - self.done) if self.done > 20 else None  # noqa: PLR2004
+        about = "" if left is None else f", about {left / 60:.0f} min left"
+        self.done += 1
+        line = f"[{self.done}/{self.total}] round {number + 1}: {scenario}, {contender}{about}"
+        print(
+            f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr
+        )
+        sys.stderr.flush()
 
 
-def measure(python: str, contender: str, scenario: str, url: str) -> dict[str, float] | None:
-    """CPU and wall seconds per unit, or `None` where the contender cannot do it."""
-    command = [python, str(HERE / "worker.py"), contender, scenario, url, str(SCENARIOS[scenario])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        print(f"  {contender} cannot do {scenario}: {done.stderr.strip().splitlines()[-1][:150]}", file=sys.stderr)
-        return None
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+def interpreters(folder: Path | None, only: list[str] | None) -> dict[str, str]:
+    """Contender → the interpreter it runs in; peers that are not installed are left out."""
+    found = {}
+    for name, entry in CONTENDERS.items():
+        python = peers.python_of(entry.environment, folder.resolve()) if folder else None
+        if python is None and name in OWN:
+            python = sys.executable
+        if python is not None and (not only or name in only):
+            found[name] = python
     return found
 
 
-def contenders(peers: Path | None) -> dict[str, str]:
-    """Contender → the interpreter it runs in."""
-    found = dict.fromkeys(OURS, sys.executable)
-    for folder, name in PEERS.items():
-        python = peers / folder / "bin" / "python" if peers else None
-        if python is not None and python.exists():
-            found[name] = str(python)
-    return found
+def machine() -> dict[str, str]:
+    """What was measured on, without names."""
+    cpu = platform.processor() or platform.machine()
+    info, memory = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+    if info.exists():
+        lines = info.read_text("utf-8").splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    total = f"{int(memory.read_text('utf-8').split()[1]) / 1024 / 1024:.0f} GB" if memory.exists() else "unknown"
+    return {
+        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "memory": total,
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+        "load average before the run": f"{os.getloadavg()[0]:.1f}",
+    }
 
 
-def rounds(scenario: str, who: dict[str, str], count: int) -> dict[str, list[dict[str, float]]]:
-    """The measurements of each contender, one per round, the order turned from round to round."""
-    server, url = start_server(0.1 if scenario == "concurrent" else 0.0)
-    names = list(who)
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    try:
-        for number in range(count):
-            turn = number % len(names)
+class Bench:
+    """One run."""
+
+    def __init__(self, options: argparse.Namespace, pythons: dict[str, str]) -> None:
+        self.options, self.pythons = options, pythons
+        self.rounds = options.rounds or ROUNDS[options.mode]
+        names = options.scenarios or [name for name in SCENARIOS if options.mode != "guard" or name not in COLD]
+        self.scenarios = [SCENARIOS[name] for name in names]
+        self.run = Run(self.about())
+        self.progress = Progress(sum(len(self.taking(one)) * min(self.rounds, one.rounds) for one in self.scenarios))
+
+    def about(self) -> dict[str, object]:
+        """What the report says of the run."""
+        environments = {CONTENDERS[name].environment: python for name, python in self.pythons.items()}
+        return {
+            "date": datetime.now(UTC).date().isoformat(),
+            "mode": self.options.mode,
+            "rounds": self.rounds,
+            "command": self.command(),
+            "machine": machine(),
+            "versions": {name: peers.versions(name, python) for name, python in environments.items()},
+            "contenders": list(self.pythons),
+        }
+
+    def command(self) -> str:
+        """How to measure the same again; where the results went does not belong to it."""
+        given = self.options
+        folder = [] if given.peers is None else ["--peers", given.peers.name]
+        only = ["--only", *given.only] if given.only else []
+        words = [*given.scenarios, "--mode", given.mode, "--rounds", str(self.rounds), *folder, *only]
+        return shlex.join(["python", "benchmarks/run.py", *words])
+
+    def taking(self, scenario: Scenario) -> list[str]:
+        """Who takes part in a scenario."""
+        return [name for name in self.pythons if scenario.takes(name)]
+
+    def measure(self) -> Run:
+        """All rounds."""
+        with Stage(self.pythons) as stage:
+            server = stage.server((), fresh=False)
+            self.run.about["ceiling"] = ceiling(server)
+            for what, rate in self.run.about["ceiling"].items():
+                print(f"server ceiling, bare sockets: {rate:,.0f} {what} per second", file=sys.stderr)
+            self.warm_bytecode(server.url)
+            for number in range(self.rounds):
+                self.round(stage, number)
+                if not self.options.same_processes:
+                    stage.end_workers()
+        return self.run
+
+    def warm_bytecode(self, url: str) -> None:
+        """Each cold contender once, so that none compiles while it is measured."""
+        cold = [scenario for scenario in self.scenarios if scenario.name in COLD]
+        for name in dict.fromkeys(name for scenario in cold for name in self.taking(scenario)):
+            print(f"bytecode of {name}", file=sys.stderr, flush=True)
+            once(self.pythons[name], name, "cold", url)
+
+    def round(self, stage: Stage, number: int) -> None:
+        """Every contender once in every scenario, the order turned from one to the next."""
+        for place, scenario in enumerate(self.scenarios):
+            names = self.taking(scenario)
+            turn = (number + place) % max(1, len(names))
             for name in names[turn:] + names[:turn]:
-                result = measure(who[name], name, scenario, url) if len(found[name]) == number else None
-                if result is not None:
-                    found[name].append(result)
-    finally:
-        server.terminate()
-        server.wait()
-    return {name: results for name, results in found.items() if len(results) == count}
+                if number < scenario.rounds:
+                    self.progress.say(number, scenario.name, name)
+                    if name not in self.run.unable.get(scenario.name, {}):
+                        self.run.add(scenario.name, name, self.one(stage, scenario, name))
+
+    def one(self, stage: Stage, scenario: Scenario, name: str) -> Reply:
+        """One measurement."""
+        url = stage.server(scenario.server_for(name), fresh=scenario.own_server).url
+        if scenario.name in COLD:
+            return once(self.pythons[name], name, scenario.name, url)
+        job = {
+            "scenario": scenario.name,
+            "url": url,
+            "count": scenario.size(self.options.mode, name),
+            "words": scenario.words,
+            "dimensions": scenario.dimensions,
+        }
+        return stage.worker(name, fresh=scenario.own_process).do(job)
 
 
-def ratio(results: dict[str, list[dict[str, float]]], name: str, base: str, kind: str) -> str:
-    """The median over the rounds of the ratio to a base."""
-    if name not in results or base not in results:
-        return "-"
-    pairs = zip(results[name], results[base], strict=True)
-    return f"{statistics.median(one[kind] / other[kind] for one, other in pairs):.2f}"
-
-
-def main() -> None:
-    """Prints a Markdown table: CPU as a multiple of plain httpx, wall time for `concurrent`."""
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("scenarios", nargs="*", default=list(SCENARIOS))
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--mode", choices=MODES, default="quick", help="how much of each")
+    parser.add_argument("--rounds", type=int, help="3 when quick, else 5")
+    parser.add_argument("--peers", type=Path, metavar="DIR", help="where `make bench-peers` has installed them")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=CONTENDERS, help="these contenders")
+    parser.add_argument("--same-processes", action="store_true", help="keep the processes from round to round")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write the report, its plots and results.json there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw results there")
+    parser.add_argument("--from", type=Path, metavar="FILE", dest="source", help="measure nothing, use these results")
     options = parser.parse_args()
-    who = contenders(options.peers)
-    print("| scenario | httpx, CPU µs | " + " | ".join(name for name in who if name != "httpx") + " |")
-    print("|---|---:|" + "---:|" * (len(who) - 1))
-    for scenario in options.scenarios:
-        results = rounds(scenario, who, options.rounds)
-        kind = "wall" if scenario == "concurrent" else "cpu"
-        base = statistics.median(result["cpu"] for result in results["httpx"]) * 1e6
-        cells = [ratio(results, name, "httpx", kind) for name in who if name != "httpx"]
-        print(f"| {scenario} | {base:.0f} | " + " | ".join(cells) + " |", flush=True)
+    if unknown := set(options.scenarios) - set(SCENARIOS):
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    return options
+
+
+def main() -> int:
+    """Measures or reads, prints, writes; 1 when a target was missed."""
+    options = arguments()
+    if options.source:
+        run = Run(**json.loads(options.source.read_text("utf-8")))
+    else:
+        run = Bench(options, interpreters(options.peers, options.only)).measure()
+    raw = json.dumps(asdict(run), indent=1) + "\n"
+    if options.json:
+        options.json.write_text(raw, encoding="utf-8")
+    print("\n\n".join(report.tables(run)))
+    if options.write:
+        import plots
+
+        options.write.mkdir(parents=True, exist_ok=True)
+        (options.write / "results.json").write_text(raw, encoding="utf-8")
+        report.write(run, options.write, plots.draw(run, options.write))
+    missed = [found for found in verdicts(run) if found.missed]
+    return 1 if missed and run.about["mode"] == "full" else 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted: all processes of the run have been ended.")
