@@ -1,0 +1,20 @@
+"""LangChain without LlamaIndex."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from loopback import absent, serving
+
+from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+
+absent("llama_index", "starlette", "typer", "azure")
+with serving() as url:
+    model = AzureAIChatCompletionsModel(endpoint=url, credential="key", model="m")
+    assert model.invoke("hi").text == "Hello"
+    assert AzureAIEmbeddingsModel(endpoint=url, credential="key", model="m").embed_query("a") == [1.0, 0.0]
+    model.close()
+print("chat and embeddings")
