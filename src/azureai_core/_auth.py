@@ -38,11 +38,13 @@ class KeyAuth:
         """What must not appear in any text."""
         return (self._key(),)
 
-    def sign(self, request: httpx.Request) -> httpx.Request:
-        """The request with its credential."""
+    def headers(self) -> dict[str, str]:
+        """The headers of every request."""
         key = self._key()
-        request.headers.setdefault("authorization", f"Bearer {key}")
-        request.headers.setdefault("api-key", key)
+        return {"authorization": f"Bearer {key}", "api-key": key}
+
+    def sign(self, request: httpx.Request) -> httpx.Request:
+        """The request; its headers hold the credential already."""
         return request
 
     def _key(self) -> str:
@@ -50,8 +52,8 @@ class KeyAuth:
         return key_of(self._credential) or ""
 
     async def asign(self, request: httpx.Request) -> httpx.Request:
-        """The request with its credential."""
-        return self.sign(request)
+        """The same."""
+        return request
 
 
 class TokenAuth:
@@ -67,6 +69,10 @@ class TokenAuth:
     def secrets(self) -> tuple[str, ...]:
         """What must not appear in any text."""
         return (self._token,) if self._token else ()
+
+    def headers(self) -> dict[str, str]:
+        """None: the token is fetched when it is needed."""
+        return {}
 
     def sign(self, request: httpx.Request) -> httpx.Request:
         """The request with a fresh token; fetches one where there is none."""

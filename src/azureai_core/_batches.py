@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
 
-_Part = tuple[int, PackedEmbeddings]
-"""The number of the first text of a request, and its answer."""
+_Part = Callable[[], Embeddings]
+"""The answer to one request."""
+
+KEPT_PACKED = 8
+"""Requests in flight above which answers wait as they came. With few, lists are made while the bytes are at hand."""
 
 
 class Batches:
@@ -100,19 +104,29 @@ class Batches:
         parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                parts.append((first, self._send(piece, **self._options)))
+                packed = self._send(piece, **self._options)
             except AzureAIError as error:
                 parts += self._embed(first, piece, self._smaller(error, first, piece))
+            else:
+                parts.append(self._part(first, packed))
         return parts
 
     async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
         parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                parts.append((first, await self._asend(piece, **self._options)))
+                packed = await self._asend(piece, **self._options)
             except AzureAIError as error:
                 parts += await self._aembed(first, piece, self._smaller(error, first, piece))
+            else:
+                parts.append(self._part(first, packed))
         return parts
+
+    def _part(self, first: int, packed: PackedEmbeddings) -> _Part:
+        if self._concurrency > KEPT_PACKED:
+            return partial(_unpacked, first, packed)
+        made = _unpacked(first, packed)
+        return lambda: made
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
         start = 0
@@ -139,8 +153,7 @@ class Batches:
         return limit
 
     def _done(self, parts: list[_Part]) -> Embeddings:
-        """The vectors of one batch, made only now: those that wait for their turn are kept as they came."""
-        embeddings = _merged([_unpacked(first, packed) for first, packed in parts])
+        embeddings = _merged([part() for part in parts])
         self._finished += len(embeddings.vectors)
         if self._on_progress is not None:
             self._on_progress(self._finished, self._total)

@@ -86,8 +86,7 @@ class Exchange:
         self._endpoint = endpoint
         self._auth = auth
         self._given = {name.lower(): value for name, value in headers.items()}
-        own = {"accept": "application/json", "user-agent": _user_agent(), "content-type": "application/json"}
-        self._headers = httpx.Headers({**own, **self._given})
+        self._signed: tuple[dict[str, str], httpx.Headers] = ({}, httpx.Headers())
         self._timeout = timeout
         default = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
         self._default_timeouts = _by_phase(default if timeout is None else timeout)
@@ -181,8 +180,8 @@ class Exchange:
             call = amend(call, self._error(response), self._endpoint, self._unsupported)
 
     def _request(self, call: Call, client: Any) -> httpx.Request:
-        """The request of a call, not signed yet; built by the caller's own client where there is one."""
-        headers = self._headers.copy()
+        """The request of a call; a token is still to come."""
+        headers = self._constant_headers().copy()
         extra = extra_parameters_header(call, self._endpoint, self._extra_parameters)
         if extra is not None:
             headers.setdefault("extra-parameters", extra)
@@ -192,19 +191,21 @@ class Exchange:
             "timeout": self._timeouts_of(client),
             "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
         }
-        method, content = "GET", None
-        if call.route != INFO:
-            method, content = "POST", body_of(call)
-            extensions["azureai_tokens"] = len(content) // 4 + (call.payload.get("max_tokens") or 0)
-        elif "content-type" not in self._given:
-            del headers["content-type"]
         url = self._url(call.route)
-        if client is None:
-            return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
-        request: httpx.Request = client.build_request(  # a client's own parameters would replace the URL's
-            method, url, params=url.params or None, headers=headers, content=content, extensions=extensions
-        )
-        return request
+        if call.route == INFO:
+            return _build(client, "GET", url, headers, None, extensions)
+        content = body_of(call)
+        headers.setdefault("content-type", "application/json")
+        extensions["azureai_tokens"] = len(content) // 4 + (call.payload.get("max_tokens") or 0)
+        return _build(client, "POST", url, headers, content, extensions)
+
+    def _constant_headers(self) -> httpx.Headers:
+        """The headers that all requests have, made anew when the key has changed. What the caller set wins."""
+        key = self._auth.headers()
+        if key != self._signed[0] or not self._signed[1]:
+            own = {"accept": "application/json", "user-agent": _user_agent()}
+            self._signed = (key, httpx.Headers({**own, **key, **self._given}))
+        return self._signed[1]
 
     def _timeouts_of(self, client: Any) -> dict[str, float | None]:
         """Seconds by phase; those of the caller's own client where none were given."""
@@ -355,6 +356,21 @@ class _Reading:
             "What arrived is in .partial; raise timeout= if the model may think for longer."
         )
         return self._reader.with_partial(error)
+
+
+def _build(
+    client: Any, method: str, url: httpx.URL, headers: httpx.Headers, content: bytes | None, extensions: Json
+) -> httpx.Request:
+    """The request, built by the caller's own client where there is one."""
+    if client is not None:  # its own parameters would replace the URL's
+        request: httpx.Request = client.build_request(
+            method, url, params=url.params or None, headers=headers, content=content, extensions=extensions
+        )
+        return request
+    headers.setdefault("host", url.netloc.decode("ascii"))
+    if content is not None:
+        headers["content-length"] = str(len(content))
+    return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content or b""), extensions=extensions)
 
 
 def _by_phase(timeout: float | httpx.Timeout) -> dict[str, float | None]:

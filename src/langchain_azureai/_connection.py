@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from inspect import signature
+from operator import itemgetter
 from typing import Any, Self
 
 from pydantic import (
@@ -58,7 +59,7 @@ class Connection(BaseModel):
     """Further arguments of `InferenceClient`: `headers`, `http_client`, `retry`, `limits`, `credential_scopes`, …"""
 
     _client: InferenceClient | None = PrivateAttr(default=None)
-    _made_from: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _made_from: tuple[Any, ...] = PrivateAttr(default=())
 
     @model_validator(mode="before")
     @classmethod
@@ -83,13 +84,13 @@ class Connection(BaseModel):
     @property
     def client(self) -> InferenceClient:
         """The client of these arguments; made anew when they have changed, as after `model_copy(update=…)`."""
-        wanted = self._client_arguments()
+        wanted = _CLIENT_FIELDS(self.__dict__)
         made: dict[str, Any] = self.__pydantic_private__ or {}  # pydantic's own way to it is slow
         known: InferenceClient | None = made.get("_client")
-        if known is not None and made.get("_made_from") == wanted:
+        if known is not None and made.get("_made_from") == (*wanted, self.client_kwargs):
             return known
-        client = InferenceClient(**wanted)
-        self._client, self._made_from = client, wanted
+        client = InferenceClient(**self._client_arguments())
+        self._client, self._made_from = client, (*wanted, dict(self.client_kwargs))
         return client
 
     @property
@@ -150,7 +151,7 @@ class Connection(BaseModel):
     def __getstate__(self) -> dict[Any, Any]:
         """Pickles the arguments; the client is made anew."""
         state = super().__getstate__()
-        private = {**(state.get("__pydantic_private__") or {}), "_client": None, "_made_from": {}}
+        private = {**(state.get("__pydantic_private__") or {}), "_client": None, "_made_from": ()}
         return {**state, "__pydantic_private__": private}
 
 
@@ -183,6 +184,16 @@ def public_url(url: str | None) -> str | None:
     return "?".join([base, *kept])
 
 
+_CLIENT_FIELDS = itemgetter(
+    "endpoint",
+    "credential",
+    "model_name",
+    "api_version",
+    "timeout",
+    "max_retries",
+    "extra_parameters",
+    "unsupported_parameters",
+)
 _CLIENT_ARGUMENTS = frozenset(signature(InferenceClient).parameters)
 
 

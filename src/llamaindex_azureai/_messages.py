@@ -254,7 +254,7 @@ class _CallIds:
 def _assistant(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules) -> Json:
     """An assistant message; its content is left out when it has calls and nothing to say."""
     spoken = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
-    if media := [block for block in spoken if isinstance(block, ImageBlock | AudioBlock | VideoBlock)]:
+    if media := [block for block in spoken if isinstance(block, _MEDIA)]:
         raise ConfigurationError(f"{place}: the API has no place for a {type(media[0]).__name__} of the assistant's.")
     content = _content_of(spoken, place, rules)
     calls = [_wire_call(*fields, ids) for fields in _calls(message)]
@@ -265,6 +265,9 @@ def _assistant(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules
         item["tool_calls"] = calls
     thought = _thinking(message) if rules.reasoning else ""
     return {**item, "reasoning_content": thought} if thought else item
+
+
+_MEDIA = (ImageBlock, AudioBlock, VideoBlock)
 
 
 def _thinking(message: ChatMessage) -> str:
@@ -284,8 +287,11 @@ def _call_fields(call: Any) -> tuple[str | None, str, Any]:
     return _get(call, "id"), _get(function, "name") or "", _get(function, "arguments")
 
 
+_MAPPINGS = (dict, Mapping)  # the first is found at once
+
+
 def _get(source: Any, name: str) -> Any:
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    return source.get(name) if isinstance(source, _MAPPINGS) else getattr(source, name, None)
 
 
 def _wire_call(call_id: str | None, name: str, arguments: Any, ids: _CallIds) -> Json:
