@@ -34,7 +34,7 @@ NO_STANDARD_SUITE = "--ignore=tests/langchain/test_standard.py"
 ENVIRONMENTS = (
     Environment(
         "core and LangChain",
-        "langchain,identity,emulator,cli,otel",
+        "langchain,identity,emulator,cli,otel,dask,parquet",
         ("tests/core", "tests/contract", "tests/emulator", "tests/langchain", "tests/test_cli.py", NO_STANDARD_SUITE),
         newer=frozenset({"llama-index-core"}),
         without=frozenset({"langchain-tests"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from langchain_core import exceptions as lc
@@ -44,7 +45,8 @@ def as_model_error(error: core.AzureAIError) -> core.AzureAIError:
     if isinstance(error, lc.ModelError):
         return error
     ours: Any = type(error)
-    kind = _kind(ours, overflow=bool(getattr(error, "context_exceeded", False)))
+    theirs: Any = _theirs(error)
+    kind = _kind(ours, theirs)
     model_error: core.AzureAIError = kind.__new__(kind)
     Exception.__init__(model_error, error.message)
     model_error.__dict__.update(error.__dict__)
@@ -52,9 +54,17 @@ def as_model_error(error: core.AzureAIError) -> core.AzureAIError:
 
 
 @cache
-def _kind(ours: Any, *, overflow: bool) -> Any:
-    theirs = lc.ContextOverflowError if overflow else _matching(ours)
+def _kind(ours: Any, theirs: Any) -> Any:
     return type(ours.__name__, (ours, theirs), {"__module__": __name__, "__doc__": ours.__doc__, "__reduce__": _reduce})
+
+
+def _theirs(error: core.AzureAIError) -> type[lc.ModelError]:
+    """LangChain's class for an error of ours."""
+    if getattr(error, "context_exceeded", False):
+        return lc.ContextOverflowError
+    if getattr(error, "status_code", None) == HTTPStatus.REQUEST_TIMEOUT:  # worth another try, unlike its class
+        return lc.ModelTimeoutError
+    return _matching(type(error))
 
 
 def _matching(ours: type[core.AzureAIError]) -> type[lc.ModelError]:

@@ -6,6 +6,7 @@ import pickle
 import traceback
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.exceptions import (
     ContextOverflowError,
@@ -15,12 +16,14 @@ from langchain_core.exceptions import (
     ModelInvalidRequestError,
     ModelNotFoundError,
     ModelRateLimitError,
+    ModelTimeoutError,
 )
 from langchain_core.load import dumps
 
 import azureai_core as core
 from azureai_emulator import Emulator
 from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+from langchain_azureai._errors import as_model_error
 
 CANARY = "canary-key-5f1c2e9a77"
 CLASSES = [AzureAIChatCompletionsModel, AzureAIEmbeddingsModel]
@@ -198,6 +201,17 @@ async def test_a_rate_limit_says_how_long_to_wait(azureai_emulator: Emulator, mo
     assert caught.value.retry_after == 86400
     assert isinstance(caught.value, ModelRateLimitError)
     assert caught.value.is_retryable
+
+
+def test_a_408_may_be_tried_again() -> None:
+    """The client repeats it (E12), so whoever asks LangChain's error hears the same."""
+    response = httpx.Response(408, text="Timeout", request=httpx.Request("POST", "https://h/chat/completions"))
+
+    error = as_model_error(core.error_from_response(response))
+
+    assert isinstance(error, core.APIStatusError)
+    assert isinstance(error, ModelTimeoutError)
+    assert error.is_retryable
 
 
 def test_errors_cross_processes(azureai_emulator: Emulator) -> None:
