@@ -82,7 +82,7 @@ def run(environment: Environment, folder: Path, arguments: list[str]) -> int:
     """The status of the tests in the environment; a warning of an old version is no error."""
     print(f"Installing the oldest versions: {environment.name}", flush=True)
     python = install(environment, folder)
-    command: list[str | Path] = [python, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider"]
+    command: list[str | Path] = [python, "-m", "pytest", "-q", "-W", "default"]
     return subprocess.run([*command, *environment.tests, *arguments], cwd=ROOT, check=False).returncode
 
 
