@@ -385,6 +385,7 @@ def test_an_empty_file_gives_an_empty_output(embed):
     assert rows("texts.embeddings.jsonl") == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_file(cli, tmp_path):
     """10,000 rows need at most 20 MB more than 1,000; kept in memory, their vectors would need 80 MB."""
     peaks = []
