@@ -138,19 +138,22 @@ def canonical(method: str, path: str, body: Json) -> str:
     return json.dumps([method, path.rstrip("/"), numbered], sort_keys=True, ensure_ascii=False)
 
 
+_NUMBERING = threading.Lock()
+"""Held while a file gets its number; exchanges end at the same time."""
+
+
 class Folder:
     """The files of a tape, numbered in the order of the exchanges."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
 
     def add(self, recording: Recording, secrets: Iterable[str]) -> Path:
         """Keep an exchange, sanitised."""
         secrets = list(secrets)
         content = json.dumps(sanitised(recording.to_json(), secrets), indent=2, ensure_ascii=False) + "\n"
         slug = re.sub(r"[^a-z0-9]+", "-", recording.path.lower()).strip("-")
-        with self._lock:
+        with _NUMBERING:
             self.path.mkdir(parents=True, exist_ok=True)
             numbers = (int(found.name[:4]) for found in self.path.glob("[0-9][0-9][0-9][0-9]-*.json"))
             target = self.path / f"{max(numbers, default=0) + 1:04d}-{slug}.json"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from azureai_emulator import Fault, Record, Replay, serve
 from azureai_emulator.__main__ import main
 from azureai_emulator._sse import EventReader
-from azureai_emulator._tape import canonical, sanitised
+from azureai_emulator._tape import Folder, Recording, canonical, sanitised
 
 CANARY = "canary-upstream-0123456789"
 LOCAL = "canary-local-9876543210"
@@ -203,6 +204,15 @@ def test_tool_loop_is_found_with_the_ids_of_the_replay(tmp_path):
     assert recorded == again
     assert other_id != recorded_id
     assert len(other_id) == len(recorded_id)
+
+
+def test_exchanges_that_end_together_are_all_kept(tmp_path):
+    """Each file has a number of its own."""
+    said = Recording("POST", "/openai/v1/chat/completions", {}, body(), 200, {}, {"choices": []})
+    with ThreadPoolExecutor(16) as pool:
+        kept = list(pool.map(lambda _: Folder(tmp_path).add(said, []), range(200)))
+
+    assert len(set(kept)) == len(list(tmp_path.iterdir())) == 200
 
 
 def test_a_cut_stream_is_cut_again(tmp_path):
