@@ -135,9 +135,11 @@ class FakeService:
         self._started.set()
         await self._stopping.wait()
         server.close()
+        await _turns()  # what was accepted just now becomes a connection
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _turns()  # an aborted transport is closed in a later turn
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._changed:
@@ -162,8 +164,10 @@ class FakeService:
                         self._changed.notify_all()
                 if reply.hang_up:
                     break
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            writer.transport.abort()  # closing would wait for a client that is gone
         finally:
             writer.close()
             with self._changed:
@@ -172,6 +176,12 @@ class FakeService:
 
     def _next(self) -> Reply:
         return self.script.popleft() if self.script else self.default
+
+
+async def _turns() -> None:
+    """A few turns of the event loop; no time, which tests may have stopped."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def _read(reader: asyncio.StreamReader, number: int) -> Request | None:
