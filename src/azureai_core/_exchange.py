@@ -191,6 +191,9 @@ class Exchange:
             "timeout": self._timeouts_of(client),
             "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
         }
+        if client is not None:  # a credential among its own headers wins
+            for name in self._auth.headers().keys() & client.headers.keys() - self._given.keys():
+                del headers[name]
         url = self._url(call.route)
         if call.route == INFO:
             return _build(client, "GET", url, headers, None, extensions)

@@ -68,8 +68,8 @@ class CallAssembler:
 
     def _continued(self, fragment: Json) -> ToolCall | None:
         """The short way for most fragments: more arguments of a call that is named by its index."""
-        at = self._by_index.get(fragment.get("index", -1)) if not fragment.get("id") else None
-        function = fragment.get("function")
+        index, function = fragment.get("index"), fragment.get("function")
+        at = self._by_index.get(index) if type(index) is int and not fragment.get("id") else None
         if at is None or type(function) is not dict or function.get("name"):
             return None
         arguments = function.get("arguments")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from pydantic import SecretStr
@@ -334,3 +335,12 @@ def test_a_failure_that_nobody_waits_for_is_not_logged(make_client, caplog):
 
     asyncio.run(run())
     assert "never retrieved" not in caplog.text
+
+
+def test_a_credential_of_the_callers_own_client_wins(fake_service):
+    """Its headers are for a gateway; ours must not replace them."""
+    with httpx.Client(headers={"Authorization": "Bearer gateway"}) as http_client:
+        InferenceClient(fake_service.url, "key", http_client=http_client).complete({"messages": []})
+
+    sent = dict(fake_service.last.headers)
+    assert {name.lower(): value for name, value in sent.items()}["authorization"] == "Bearer gateway"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
-from azureai_core._stream import DeltaReader, parse_delta
+from azureai_core._stream import CallAssembler, DeltaReader, parse_delta
 from fakes import DONE, USAGE, delta, frame, gathered
 
 FRAMES = st.lists(
@@ -131,3 +131,13 @@ def test_fragments_find_their_call(fragments, calls):
     _, partial = read([delta(None, tool_calls=[fragment(*f)]) for f in fragments])
 
     assert [(call.name, call.arguments) for call in partial.tool_calls] == calls
+
+
+@pytest.mark.parametrize("index", [[0], {"n": 0}, "x", None, 1.5])
+def test_an_odd_index_of_a_fragment_breaks_nothing(index):
+    """The fragment goes on with the last call."""
+    calls = CallAssembler()
+    calls.feed({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}})
+    calls.feed({"index": index, "function": {"arguments": "}"}})
+
+    assert [call.arguments for call in calls.calls()] == ["{}"]
