@@ -11,14 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from ._endpoint import CREDENTIAL_VARIABLES, Endpoint
 from ._errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import httpx
 
 REFRESH_MARGIN = 300.0
 """Seconds before its expiry at which a token is fetched anew."""
@@ -43,17 +40,15 @@ class KeyAuth:
         key = self._key()
         return {"authorization": f"Bearer {key}", "api-key": key}
 
-    def sign(self, request: httpx.Request) -> httpx.Request:
-        """The request; its headers hold the credential already."""
-        return request
+    def sign(self, headers: dict[str, str]) -> None:
+        """Nothing is missing: `headers` holds the credential."""
 
     def _key(self) -> str:
         """The key as it is now: an `AzureKeyCredential` may be given a new one at any time."""
         return key_of(self._credential) or ""
 
-    async def asign(self, request: httpx.Request) -> httpx.Request:
+    async def asign(self, headers: dict[str, str]) -> None:
         """The same."""
-        return request
 
 
 class TokenAuth:
@@ -74,13 +69,13 @@ class TokenAuth:
         """None: the token is fetched when it is needed."""
         return {}
 
-    def sign(self, request: httpx.Request) -> httpx.Request:
-        """The request with a fresh token; fetches one where there is none."""
-        return _with_token(request, self._current() or self._refresh())
+    def sign(self, headers: dict[str, str]) -> None:
+        """Puts a fresh token into a request's headers, where they have no credential; fetches one if need be."""
+        headers.setdefault("authorization", f"Bearer {self._current() or self._refresh()}")
 
-    async def asign(self, request: httpx.Request) -> httpx.Request:
+    async def asign(self, headers: dict[str, str]) -> None:
         """The same without blocking the event loop."""
-        return _with_token(request, self._current() or await self._shared_refresh())
+        headers.setdefault("authorization", f"Bearer {self._current() or await self._shared_refresh()}")
 
     def _current(self) -> str | None:
         return self._token if time.time() < self._fresh_until else None
@@ -153,11 +148,6 @@ def _seconds(expires: object) -> float:
         raise ConfigurationError(
             f"The token's expires_on is {expires!r}: give the seconds since 1970 as a number."
         ) from None
-
-
-def _with_token(request: httpx.Request, token: str) -> httpx.Request:
-    request.headers.setdefault("authorization", f"Bearer {token}")
-    return request
 
 
 def _check_scopes(scopes: object) -> None:

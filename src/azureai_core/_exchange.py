@@ -39,6 +39,7 @@ from ._errors import (
     request_id_of,
     with_id,
 )
+from ._http import Answer, Request, Target, Timeout
 from ._json import from_json_text, from_packed_json
 from ._limits import RateLimit, throttle_for
 from ._stream import DeltaReader
@@ -86,11 +87,10 @@ class Exchange:
         self._endpoint = endpoint
         self._auth = auth
         self._given = {name.lower(): value for name, value in headers.items()}
-        self._signed: tuple[dict[str, str], httpx.Headers] = ({}, httpx.Headers())
         self._timeout = timeout
         default = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
         self._default_timeouts = _by_phase(default if timeout is None else timeout)
-        self._urls: dict[str, httpx.URL] = {}  # parsing one costs as much as building the request
+        self._targets: dict[str, Target] = {}
         self._extra_parameters = extra_parameters
         self._unsupported = unsupported
         self._limits = limits
@@ -99,33 +99,33 @@ class Exchange:
 
     def send(self, call: Call) -> tuple[Json, ResponseMeta]:
         """The decoded body of the answer, and what its head says."""
-        response, call = self._open(call)
-        with closing(response), _ConnectionErrors(self):
-            content = b"".join(_pieces(response))
-        return self._answer(response, call, content), _meta(response, call)
+        answer, call = self._open(call)
+        with closing(answer), _ConnectionErrors(self):
+            content = b"".join(answer.pieces())
+        return self._answer(answer, call, content), _meta(answer, call)
 
     async def asend(self, call: Call) -> tuple[Json, ResponseMeta]:
-        response, call = await self._aopen(call)
-        async with aclosing(response):
+        answer, call = await self._aopen(call)
+        async with aclosing(answer):
             with _ConnectionErrors(self):
-                content = b"".join([piece async for piece in _apieces(response)])
-        return self._answer(response, call, content), _meta(response, call)
+                content = b"".join([piece async for piece in answer.apieces()])
+        return self._answer(answer, call, content), _meta(answer, call)
 
     # ------------------------------------------------------------------ streams
 
     def stream(self, call: Call) -> Iterator[Delta]:
         """The deltas of a streamed answer; see `InferenceClient.stream`."""
         with Observation(self._endpoint, call.route, call.payload) as seen:
-            response, call = self._open(call)
-            with closing(response):
-                if _is_json(response):  # this host does not stream: its whole answer is the one delta
+            answer, call = self._open(call)
+            with closing(answer):
+                if answer.is_json:  # this host does not stream: its whole answer is the one delta
                     with _ConnectionErrors(self):
-                        content = b"".join(_pieces(response))
-                    yield self._whole_as_delta(response, call, content, seen)
+                        content = b"".join(answer.pieces())
+                    yield self._whole_as_delta(answer, call, content, seen)
                     return
-                reading = _Reading(self, response, call, seen)
+                reading = _Reading(self, answer, call, seen)
                 try:
-                    for piece in _pieces(response):
+                    for piece in answer.pieces():
                         yield from reading.feed(piece)
                 except httpx.HTTPError as error:
                     reading.judge(error)
@@ -134,16 +134,16 @@ class Exchange:
 
     async def astream(self, call: Call) -> AsyncIterator[Delta]:
         with Observation(self._endpoint, call.route, call.payload) as seen:
-            response, call = await self._aopen(call)
-            async with aclosing(response):
-                if _is_json(response):  # this host does not stream: its whole answer is the one delta
+            answer, call = await self._aopen(call)
+            async with aclosing(answer):
+                if answer.is_json:  # this host does not stream: its whole answer is the one delta
                     with _ConnectionErrors(self):
-                        content = b"".join([piece async for piece in _apieces(response)])
-                    yield self._whole_as_delta(response, call, content, seen)
+                        content = b"".join([piece async for piece in answer.apieces()])
+                    yield self._whole_as_delta(answer, call, content, seen)
                     return
-                reading = _Reading(self, response, call, seen)
+                reading = _Reading(self, answer, call, seen)
                 try:
-                    async for piece in _apieces(response):
+                    async for piece in answer.apieces():
                         for delta in reading.feed(piece):
                             yield delta
                 except httpx.HTTPError as error:
@@ -154,75 +154,71 @@ class Exchange:
 
     # ------------------------------------------------------------------ one answer
 
-    def _open(self, call: Call) -> tuple[httpx.Response, Call]:
+    def _open(self, call: Call) -> tuple[Answer, Call]:
         """A successful answer, its body unread, and the call as it went at last."""
         while True:
-            request = self._auth.sign(self._request(call, self.transports.http_client))
+            request = self._request(call, self.transports.http_client)
+            self._auth.sign(request.headers)
             with _ConnectionErrors(self):
-                response = self.transports.sync().handle_request(request)
-                response.request = request
-                if response.is_success:
-                    return response, call
-                with closing(response):
-                    response.read()
-            call = amend(call, self._error(response), self._endpoint, self._unsupported)
+                answer = self.transports.sync().send(request)
+                if answer.is_success:
+                    return answer, call
+                with closing(answer):
+                    answer.response.read()
+            call = amend(call, self._error(answer), self._endpoint, self._unsupported)
 
-    async def _aopen(self, call: Call) -> tuple[httpx.Response, Call]:
+    async def _aopen(self, call: Call) -> tuple[Answer, Call]:
         while True:
-            request = await self._auth.asign(self._request(call, self.transports.async_http_client))
+            request = self._request(call, self.transports.async_http_client)
+            await self._auth.asign(request.headers)
             with _ConnectionErrors(self):
-                response = await (await self.transports.current()).handle_async_request(request)
-                response.request = request
-                if response.is_success:
-                    return response, call
-                async with aclosing(response):
-                    await response.aread()
-            call = amend(call, self._error(response), self._endpoint, self._unsupported)
+                answer = await (await self.transports.current()).asend(request)
+                if answer.is_success:
+                    return answer, call
+                async with aclosing(answer):
+                    await answer.response.aread()
+            call = amend(call, self._error(answer), self._endpoint, self._unsupported)
 
-    def _request(self, call: Call, client: Any) -> httpx.Request:
+    def _request(self, call: Call, client: Any) -> Request:
         """The request of a call; a token is still to come."""
-        headers = self._constant_headers().copy()
+        headers = self._constant_headers(client)
         extra = extra_parameters_header(call, self._endpoint, self._extra_parameters)
         if extra is not None:
             headers.setdefault("extra-parameters", extra)
-        if "x-ms-client-request-id" not in self._given:
-            headers["x-ms-client-request-id"] = str(uuid4())
-        extensions: dict[str, Any] = {
-            "timeout": self._timeouts_of(client),
-            "azureai_throttle": throttle_for(self._endpoint.base_url, call.model, self._limits),
-        }
-        if client is not None:  # a credential among its own headers wins
-            for name in self._auth.headers().keys() & client.headers.keys() - self._given.keys():
-                del headers[name]
-        url = self._url(call.route)
+        headers.setdefault("x-ms-client-request-id", str(uuid4()))
+        target, timeout = self._target(call.route), self._timeouts_of(client)
+        throttle = throttle_for(self._endpoint.base_url, call.model, self._limits)
+        headers.setdefault("host", target.host)
         if call.route == INFO:
-            return _build(client, "GET", url, headers, None, extensions)
+            return Request("GET", target, headers, None, timeout, throttle)
         content = body_of(call)
         headers.setdefault("content-type", "application/json")
-        extensions["azureai_tokens"] = len(content) // 4 + (call.payload.get("max_tokens") or 0)
-        return _build(client, "POST", url, headers, content, extensions)
+        headers["content-length"] = str(len(content))
+        tokens = len(content) // 4 + (call.payload.get("max_tokens") or 0)
+        return Request("POST", target, headers, content, timeout, throttle, tokens)
 
-    def _constant_headers(self) -> httpx.Headers:
-        """The headers that all requests have, made anew when the key has changed. What the caller set wins."""
-        key = self._auth.headers()
-        if key != self._signed[0] or not self._signed[1]:
-            own = {"accept": "application/json", "user-agent": _user_agent()}
-            self._signed = (key, httpx.Headers({**own, **key, **self._given}))
-        return self._signed[1]
+    def _constant_headers(self, client: Any) -> dict[str, str]:
+        """The headers that all requests have. What the caller set wins, also a credential of their own client's."""
+        headers = {"accept": "application/json", "user-agent": _user_agent(), **self._auth.headers()}
+        if client is not None:
+            theirs = {name: client.headers[name] for name in ("authorization", "api-key") if name in client.headers}
+            return {**headers, **theirs, **self._given}
+        return {**headers, **self._given}
 
-    def _timeouts_of(self, client: Any) -> dict[str, float | None]:
+    def _timeouts_of(self, client: Any) -> Timeout:
         """Seconds by phase; those of the caller's own client where none were given."""
         if client is None or self._timeout is not None:
             return dict(self._default_timeouts)
         return _by_phase(client.timeout)
 
-    def _url(self, route: str) -> httpx.URL:
-        if route not in self._urls:
-            self._urls[route] = httpx.URL(self._endpoint.url(route))
-        return self._urls[route]
+    def _target(self, route: str) -> Target:
+        target = self._targets.get(route)
+        if target is None:
+            target = self._targets[route] = Target.of(self._endpoint.url(route))
+        return target
 
-    def _error(self, response: httpx.Response) -> APIStatusError:
-        return error_from_response(response, secrets=self.secrets())
+    def _error(self, answer: Answer) -> APIStatusError:
+        return error_from_response(answer.response, secrets=self.secrets())
 
     def secrets(self) -> tuple[str, ...]:
         """What must not appear in any text: the credential, and what headers and queries may hold besides."""
@@ -240,7 +236,7 @@ class Exchange:
         """`text` without the credential."""
         return mask(text, self.secrets())
 
-    def _answer(self, response: httpx.Response, call: Call, content: bytes) -> Json:
+    def _answer(self, answer: Answer, call: Call, content: bytes) -> Json:
         """The JSON object of a successful answer. Raises `AzureAIError` when it is none, or lacks what was asked."""
         packed = call.payload.get("encoding_format") == "base64"
         body = from_packed_json(content) if packed else from_json_text(content)
@@ -248,18 +244,18 @@ class Exchange:
         if isinstance(body, dict) and (wanted is None or (isinstance(body.get(wanted), list) and body[wanted])):
             return body
         lack = f"no {wanted!r} in it" if wanted and isinstance(body, dict) else "no JSON object"
-        raise self.no_answer(response, lack, content.decode("utf-8", "replace")[:200])
+        raise self.no_answer(answer, lack, content.decode("utf-8", "replace")[:200])
 
-    def no_answer(self, response: httpx.Response, lack: str, text: str) -> AzureAIError:
+    def no_answer(self, answer: Answer, lack: str, text: str) -> AzureAIError:
         """The error of an answer with a good status that is none."""
-        url, tail = public_url(response.request.url), self.masked(with_id(request_id_of(response.headers)))
+        url, tail = public_url(answer.request.target.url), self.masked(with_id(request_id_of(answer.headers)))
         return AzureAIError(
-            f"{url} answered {response.status_code}, but with {lack}: {self.masked(text)!r}. "
-            f"Check the endpoint URL. [{response.status_code}{tail}]"
+            f"{url} answered {answer.status_code}, but with {lack}: {self.masked(text)!r}. "
+            f"Check the endpoint URL. [{answer.status_code}{tail}]"
         )
 
-    def _whole_as_delta(self, response: httpx.Response, call: Call, content: bytes, seen: Observation) -> Delta:
-        whole = seen.answered(parse_completion(self._answer(response, call, content)))
+    def _whole_as_delta(self, answer: Answer, call: Call, content: bytes, seen: Observation) -> Delta:
+        whole = seen.answered(parse_completion(self._answer(answer, call, content)))
         seen.chunk()
         return Delta(
             content=whole.content,
@@ -268,7 +264,7 @@ class Exchange:
             usage=whole.usage,
             reasoning=whole.reasoning,
             raw=whole.raw,
-            meta=_meta(response, call),
+            meta=_meta(answer, call),
         )
 
     def connection_error(self, error: Exception) -> APIConnectionError:
@@ -303,14 +299,14 @@ class _ConnectionErrors:
 class _Reading:
     """One streamed answer being read: the reader, and the watch on its pace. No I/O."""
 
-    def __init__(self, exchange: Exchange, response: httpx.Response, call: Call, seen: Observation) -> None:
+    def __init__(self, exchange: Exchange, answer: Answer, call: Call, seen: Observation) -> None:
         self._exchange = exchange
         self._seen = seen
-        self._reader = DeltaReader(response, _meta(response, call), exchange.secrets)
+        self._reader = DeltaReader(answer, _meta(answer, call), exchange.secrets)
         seen.follow(self._reader.so_far)
-        self._response = response
+        self._answer = answer
         self._first = b""
-        self._patience: float | None = response.request.extensions.get("timeout", {}).get("read")
+        self._patience = answer.request.timeout["read"]
         self._still_since: float | None = None
 
     def feed(self, piece: bytes) -> Iterator[Delta]:
@@ -330,10 +326,10 @@ class _Reading:
     def check_complete(self) -> None:
         if self._reader.is_complete:
             return
-        kind = self._response.headers.get("content-type", "")
+        kind = self._answer.headers.get("content-type", "")
         if self._first and not self._reader.saw_events and not kind.startswith("text/event-stream"):
             text = self._first[:200].decode("utf-8", "replace")
-            raise self._exchange.no_answer(self._response, "no event stream", text)
+            raise self._exchange.no_answer(self._answer, "no event stream", text)
         raise self._reader.interrupted()
 
     def judge(self, error: httpx.HTTPError) -> None:
@@ -361,23 +357,7 @@ class _Reading:
         return self._reader.with_partial(error)
 
 
-def _build(
-    client: Any, method: str, url: httpx.URL, headers: httpx.Headers, content: bytes | None, extensions: Json
-) -> httpx.Request:
-    """The request, built by the caller's own client where there is one."""
-    if client is not None:  # its own parameters would replace the URL's
-        request: httpx.Request = client.build_request(
-            method, url, params=url.params or None, headers=headers, content=content, extensions=extensions
-        )
-        return request
-    headers.setdefault("host", url.netloc.decode("ascii"))
-    if content is not None:
-        headers["content-length"] = str(len(content))
-    return httpx.Request(method, url, headers=headers, stream=httpx.ByteStream(content or b""), extensions=extensions)
-
-
-def _by_phase(timeout: float | httpx.Timeout) -> dict[str, float | None]:
-    """Seconds for `connect`, `read`, `write` and `pool`."""
+def _by_phase(timeout: float | httpx.Timeout) -> Timeout:
     return httpx.Timeout(timeout).as_dict()
 
 
@@ -409,35 +389,9 @@ def _user_agent() -> str:
     )
 
 
-def _meta(response: httpx.Response, call: Call) -> ResponseMeta:
-    headers = {name: value for name, value in response.headers.items() if name.startswith(_KEPT_HEADERS)}
-    return ResponseMeta(request_id_of(response.headers), headers, call.dropped)
+def _meta(answer: Answer, call: Call) -> ResponseMeta:
+    headers = {name: value for name, value in answer.headers.items() if name.startswith(_KEPT_HEADERS)}
+    return ResponseMeta(request_id_of(headers), headers, call.dropped)
 
 
 _WANTED = {CHAT: "choices", TEXT: "choices", EMBEDDINGS: "data", IMAGE_EMBEDDINGS: "data"}
-
-
-def _pieces(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it comes.
-
-    httpx's own way of reading costs as much as parsing. It is needed for compressed bodies, and where an event hook of
-    the user's client has read the body already: the connection then waits for more for ever.
-    """
-    if isinstance(response.stream, httpx.SyncByteStream) and _is_plain(response):
-        return iter(response.stream)
-    return response.iter_bytes()
-
-
-def _apieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    if isinstance(response.stream, httpx.AsyncByteStream) and _is_plain(response):
-        return aiter(response.stream)
-    return response.aiter_bytes()
-
-
-def _is_plain(response: httpx.Response) -> bool:
-    """Whether the body comes as it is, and nobody has read it."""
-    return "content-encoding" not in response.headers and not response.is_stream_consumed
-
-
-def _is_json(response: httpx.Response) -> bool:
-    return bool(response.headers.get("content-type", "").startswith("application/json"))

@@ -22,7 +22,7 @@ def repair_history(messages: Sequence[Mapping[str, Any]], profile: ModelProfile)
     - `several_system=False`: the system texts become one message at the beginning.
     - `json_tool_results=True` (Cohere Command): a tool's result that is no JSON becomes `{"result": text}`.
     """
-    repaired = [dict(message) for message in messages]
+    repaired = [message if isinstance(message, dict) else dict(message) for message in messages]
     if not profile.system_role:
         repaired = _into_user(repaired)
     elif not profile.several_system:

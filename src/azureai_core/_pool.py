@@ -1,4 +1,4 @@
-"""The connection pool under httpx: a stack per client, O(1), one owner per connection.
+"""The connection pool: a stack per client, O(1), one owner per connection.
 
 httpx's own pool asks every connection for its state at each start and end of a request, so it costs more the more
 connections there are, and it hands a connection to a request while another thread may still close it. Here the last
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from ._http import Answer, CoreRequest, Request
 from ._network import AsyncioBackend, SocketBackend
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class _Stack:
             self._closed = True
 
 
-class PoolTransport(httpx.BaseTransport):
+class PoolTransport:
     """Sends requests of one origin over kept connections; `resend` as in `RetryPolicy.retry_broken`."""
 
     def __init__(self, *, resend: bool = True) -> None:
@@ -83,16 +84,16 @@ class PoolTransport(httpx.BaseTransport):
         self._network = SocketBackend()
         self._slots = BoundedSemaphore(MAX_CONNECTIONS)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: Request) -> Answer:
         """The answer, its body still to be read; closing it gives the connection back."""
         self._slots.acquire()
         try:
             with _HTTPX_ERRORS:
-                connection, answer = self._exchange(_core_request(request))
+                connection, answer = self._exchange(CoreRequest(request))
         except BaseException:
             self._slots.release()
             raise
-        return _response(answer, _Body(answer.stream, lambda: self._done(connection)))
+        return Answer(request, answer.status, answer.headers, _Body(answer.stream, lambda: self._done(connection)))
 
     def _exchange(self, request: httpcore.Request) -> tuple[httpcore.HTTPConnection, httpcore.Response]:
         connection = self._kept()
@@ -138,7 +139,7 @@ class PoolTransport(httpx.BaseTransport):
             old.close()
 
 
-class AsyncPoolTransport(httpx.AsyncBaseTransport):
+class AsyncPoolTransport:
     """The same within one event loop."""
 
     def __init__(self, *, resend: bool = True) -> None:
@@ -147,16 +148,17 @@ class AsyncPoolTransport(httpx.AsyncBaseTransport):
         self._network = AsyncioBackend()
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def asend(self, request: Request) -> Answer:
         """The answer, its body still to be read; closing it gives the connection back."""
         await self._slots.acquire()
         try:
             with _HTTPX_ERRORS:
-                connection, answer = await self._exchange(_core_request(request))
+                connection, answer = await self._exchange(CoreRequest(request))
         except BaseException:
             self._slots.release()
             raise
-        return _response(answer, _AsyncBody(answer.stream, lambda: self._done(connection)))
+        body = _AsyncBody(answer.stream, lambda: self._done(connection))
+        return Answer(request, answer.status, answer.headers, body)
 
     async def _exchange(self, request: httpcore.Request) -> tuple[httpcore.AsyncHTTPConnection, httpcore.Response]:
         connection = await self._kept()
@@ -238,21 +240,6 @@ class _AsyncBody(httpx.AsyncByteStream):
                 await self._stream.aclose()
             finally:
                 await done()
-
-
-def _core_request(request: httpx.Request) -> httpcore.Request:
-    url = request.url
-    return httpcore.Request(
-        request.method,
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
-
-
-def _response(answer: httpcore.Response, body: _Body | _AsyncBody) -> httpx.Response:
-    return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
 
 
 class _HttpxErrors:

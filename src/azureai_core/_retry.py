@@ -7,13 +7,14 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
-from ._limits import Throttle
+from ._http import Answer, Request, Timeout
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
@@ -46,11 +47,11 @@ class RetryPolicy:
     asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def wait_after_answer(self, attempt: int, response: httpx.Response, elapsed: float = 0.0) -> float | None:
+    def wait_after_answer(self, attempt: int, answer: httpx.Response | Answer, elapsed: float = 0.0) -> float | None:
         """Seconds to wait before repeat `attempt + 1`, or `None` to give up. `Retry-After` wins over backoff."""
-        if response.status_code not in RETRIED_STATUSES:
+        if answer.status_code not in RETRIED_STATUSES:
             return None
-        asked = asked_wait(response.headers)
+        asked = asked_wait(answer.headers)
         if asked is not None and asked > self.max_retry_after:
             return None
         return self._within(attempt, elapsed, asked)
@@ -96,14 +97,14 @@ def _until(date: str) -> float | None:
         return None
 
 
-class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+class RetryTransport:
     """Repeats what its inner transport could not deliver, as the policy says, in both colours."""
 
     def __init__(self, inner: Any, policy: RetryPolicy) -> None:
         self._inner = inner
         self._policy = policy
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def send(self, request: Request) -> Answer:
         """The first answer that is not to be repeated."""
         attempts = _Attempts(self._policy, request)
         while True:
@@ -111,19 +112,19 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 self._policy.sleep(pause)
             try:
                 with attempts:
-                    response: httpx.Response = self._inner.handle_request(request)
+                    answer: Answer = self._inner.send(request)
             except httpx.TransportError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
                     raise
             else:
-                wait = attempts.after_answer(response)
+                wait = attempts.after_answer(answer)
                 if wait is None:
-                    return response
-                _drain(response)
+                    return answer
+                _drain(answer)
             self._policy.sleep(wait)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def asend(self, request: Request) -> Answer:
         """The same without blocking the event loop."""
         attempts = _Attempts(self._policy, request)
         while True:
@@ -131,16 +132,16 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 await self._policy.asleep(pause)
             try:
                 with attempts:
-                    response: httpx.Response = await self._inner.handle_async_request(request)
+                    answer: Answer = await self._inner.asend(request)
             except httpx.TransportError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
                     raise
             else:
-                wait = attempts.after_answer(response)
+                wait = attempts.after_answer(answer)
                 if wait is None:
-                    return response
-                await _adrain(response)
+                    return answer
+                await _adrain(answer)
             await self._policy.asleep(wait)
 
     def close(self) -> None:
@@ -155,21 +156,18 @@ class RetryTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 class _Attempts:
     """The attempts of one call: what both colours decide alike. Each attempt is made within it, as a context."""
 
-    def __init__(self, policy: RetryPolicy, request: httpx.Request) -> None:
+    def __init__(self, policy: RetryPolicy, request: Request) -> None:
         self._policy = policy
         self._request = request
         self._started = policy.clock()
         self._repeats = 0
-        self._throttle: Throttle | None = request.extensions.get("azureai_throttle")
-        self._timeout: dict[str, float | None] = {}
+        self._throttle = request.throttle
+        self._timeout: Timeout = {}
 
     def before(self) -> float:
         """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
-        if self._throttle is None:
-            return 0.0
-        tokens = self._request.extensions.get("azureai_tokens", 0)
         patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; a limit of theirs still holds
-        pause = self._throttle.delay(self._policy.clock(), tokens, heed_pause=patient)
+        pause = self._throttle.delay(self._policy.clock(), self._request.tokens, heed_pause=patient)
         if self._policy.deadline is not None and pause > 0 and self._elapsed() + pause >= self._policy.deadline:
             raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
         return pause
@@ -179,21 +177,20 @@ class _Attempts:
         if self._policy.deadline is None:
             return
         left = max(0.001, self._policy.deadline - self._elapsed())
-        self._timeout = self._request.extensions["timeout"]
-        cut = {name: left if value is None else min(value, left) for name, value in self._timeout.items()}
-        self._request.extensions["timeout"] = cut
+        self._timeout = dict(self._request.timeout)
+        for name, value in self._timeout.items():
+            self._request.timeout[name] = left if value is None else min(value, left)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._policy.deadline is not None:  # httpcore reads the mapping anew for the body
-            self._request.extensions["timeout"] = self._timeout
+            self._request.timeout.update(self._timeout)
 
-    def after_answer(self, response: httpx.Response) -> float | None:
-        wait = self._policy.wait_after_answer(self._repeats, response, self._elapsed())
+    def after_answer(self, answer: Answer) -> float | None:
+        wait = self._policy.wait_after_answer(self._repeats, answer, self._elapsed())
         self._repeats += 1
-        if self._throttle is not None:
-            asked = asked_wait(response.headers) if response.status_code == 429 else None  # noqa: PLR2004
-            pause = asked if asked is not None and asked <= self._policy.max_retry_after else None
-            self._throttle.learn(self._policy.clock(), response.headers, pause)
+        asked = asked_wait(answer.headers) if answer.status_code == 429 else None  # noqa: PLR2004
+        pause = asked if asked is not None and asked <= self._policy.max_retry_after else None
+        self._throttle.learn(self._policy.clock(), answer.headers, pause)
         return wait
 
     def after_error(self, error: httpx.TransportError) -> float | None:
@@ -205,20 +202,15 @@ class _Attempts:
         return self._policy.clock() - self._started
 
 
-def _drain(response: httpx.Response) -> None:
+def _drain(answer: Answer) -> None:
     """Reads a refused answer to its end, so that its connection is used again."""
-    try:
-        response.read()
-    except httpx.HTTPError:
-        pass
-    finally:
-        response.close()
+    with closing(answer), suppress(httpx.HTTPError):
+        for _ in answer.pieces():
+            pass
 
 
-async def _adrain(response: httpx.Response) -> None:
-    try:
-        await response.aread()
-    except httpx.HTTPError:
-        pass
-    finally:
-        await response.aclose()
+async def _adrain(answer: Answer) -> None:
+    async with aclosing(answer):
+        with suppress(httpx.HTTPError):
+            async for _ in answer.apieces():
+                pass

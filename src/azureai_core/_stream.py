@@ -36,7 +36,7 @@ from ._types import (
 )
 
 if TYPE_CHECKING:
-    import httpx
+    from ._http import Answer
 
 DONE = b"[DONE]"
 Failure = TypeVar("Failure", bound=AzureAIError)
@@ -259,8 +259,8 @@ def parse_delta(frame: Json) -> Delta:
 class DeltaReader:
     """Reads the body of one stream: the `events` of a piece, their `deltas`, and what is left at its `end`."""
 
-    def __init__(self, response: httpx.Response, meta: ResponseMeta, secrets: Callable[[], tuple[str, ...]]) -> None:
-        self._response = response
+    def __init__(self, answer: Answer, meta: ResponseMeta, secrets: Callable[[], tuple[str, ...]]) -> None:
+        self._answer = answer
         self._meta = meta
         self._secrets = secrets
         self._sse = SSEDecoder()
@@ -319,7 +319,7 @@ class DeltaReader:
     @property
     def source(self) -> str:
         """Where the stream comes from, for messages."""
-        url = public_url(self._response.request.url)
+        url = public_url(self._answer.request.target.url)
         return url + mask(with_id(self._meta.request_id), self._secrets())
 
     def with_partial(self, error: Failure) -> Failure:
@@ -343,5 +343,5 @@ class DeltaReader:
                 )
             )
         if frame.get("error") or frame.get("object") == "error":
-            raise self.with_partial(error_from_frame(frame, self._response, secrets=self._secrets()))
+            raise self.with_partial(error_from_frame(frame, self._answer.response, secrets=self._secrets()))
         return frame

@@ -14,36 +14,49 @@ import httpx
 
 from ._endpoint import Endpoint
 from ._errors import ConfigurationError
+from ._http import Answer, Request
 from ._pool import AsyncPoolTransport, PoolTransport, shared_ssl_context
 from ._retry import RetryPolicy, RetryTransport
 
 
-class ClientTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+class ClientTransport:
     """Sends through an httpx client, sync or async, and never follows a redirect."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        _check_open(self._client)
-        response: httpx.Response = self._client.send(request, stream=True, follow_redirects=False)
-        return response
+    def send(self, request: Request) -> Answer:
+        """The answer, its body still to be read."""
+        built = self._built(request)
+        return Answer.of(self._client.send(built, stream=True, follow_redirects=False), request)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        _check_open(self._client)
-        response: httpx.Response = await self._client.send(request, stream=True, follow_redirects=False)
-        return response
+    async def asend(self, request: Request) -> Answer:
+        """The same without blocking the event loop."""
+        built = self._built(request)
+        return Answer.of(await self._client.send(built, stream=True, follow_redirects=False), request)
+
+    def _built(self, request: Request) -> httpx.Request:
+        """The request with the client's own headers and cookies."""
+        if self._client.is_closed:
+            raise ConfigurationError(
+                "The httpx client given as http_client is closed: keep it open while it is in use."
+            )
+        url = request.target.url
+        built: httpx.Request = self._client.build_request(
+            request.method,
+            url,
+            params=url.params or None,  # its own would replace the URL's
+            headers=request.headers,
+            content=request.content,
+            extensions={"timeout": request.timeout},
+        )
+        return built
 
     def close(self) -> None:
         self._client.close()
 
     async def aclose(self) -> None:
         await self._client.aclose()
-
-
-def _check_open(client: Any) -> None:
-    if client.is_closed:
-        raise ConfigurationError("The httpx client given as http_client is closed: keep it open while it is in use.")
 
 
 class Transports:
@@ -119,7 +132,9 @@ class Transports:
         if not (proxies.get(scheme) or proxies.get("all")) or proxy_bypass(self._endpoint.host):
             return None
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=60)
-        return ClientTransport(kind(verify=shared_ssl_context(), limits=limits))
+        client = kind(verify=shared_ssl_context(), limits=limits)
+        client.headers.clear()  # the request has its own
+        return ClientTransport(client)
 
     def _after_fork(self) -> None:
         """Leaves the parent's connections alone: two processes must not speak on one socket."""

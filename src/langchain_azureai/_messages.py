@@ -20,7 +20,8 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+from pydantic_core import to_json
 
 from azureai_core import Completion, ConfigurationError, Delta, ImageInput, ResponseMeta, ToolCall, Usage, data_url
 
@@ -67,7 +68,8 @@ def to_wire(messages: Sequence[BaseMessage], *, send_reasoning: bool = False) ->
             if send_reasoning and isinstance(message, AIMessage):
                 item.update(_reasoning_to_wire(message))
             wire.append(item)
-            attachments = attachments + item.pop("attachments", [])
+            if shown := item.pop("attachments", None):
+                attachments = [*attachments, *shown]
     return [*wire, {"role": "user", "content": attachments}] if attachments else wire
 
 
@@ -94,21 +96,25 @@ def _message_to_wire(message: BaseMessage) -> list[Wire]:
 
 def _user_to_wire(message: HumanMessage) -> list[Wire]:
     """A user message; Anthropic-style `tool_result` blocks in it become tool messages before it."""
-    blocks = message.content if isinstance(message.content, list) else None
-    results = [b for b in blocks or [] if isinstance(b, dict) and b.get("type") == "tool_result"]
+    name = {"name": message.name} if message.name else {}
+    content = message.content
+    if isinstance(content, str):
+        return [{"role": "user", "content": content, **name}]
+    results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
     tools = [_tool_to_wire(str(block.get("tool_use_id")), block.get("content", "")) for block in results]
-    rest = message.content if blocks is None else [block for block in blocks if block not in results]
+    rest = [block for block in content if block not in results] if results else content
     if tools and not rest:
         return tools
-    name = {"name": message.name} if message.name else {}
     return [*tools, {"role": "user", "content": _content(rest), **name}]
 
 
 def _assistant_to_wire(message: AIMessage) -> Wire:
+    wire: Wire = {"role": "assistant", "content": _assistant_text(message.content)}
     calls = [_call_to_wire(call["id"], call["name"], _dumps(call["args"])) for call in message.tool_calls]
     calls += [_call_to_wire(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
-    wire = {"role": "assistant", "content": _assistant_text(message.content)}
-    return {**wire, "tool_calls": calls} if calls else wire
+    if calls:
+        wire["tool_calls"] = calls
+    return wire
 
 
 def _reasoning_to_wire(message: AIMessage) -> Wire:
@@ -138,7 +144,9 @@ def _call_to_wire(call_id: str | None, name: str | None, arguments: str) -> Wire
 
 def _tool_to_wire(call_id: str, content: Any) -> Wire:
     """A tool message, whose content must be a string; images and files in it go into a user message behind it."""
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else [_part(block) for block in content]
+    if isinstance(content, str):
+        return {"role": "tool", "tool_call_id": call_id, "content": content}
+    parts = [_part(block) for block in content]
     text = "\n".join(part["text"] for part in parts if part["type"] == "text")
     attached = [part for part in parts if part["type"] != "text"]
     if not attached:
@@ -245,7 +253,12 @@ def _anthropic_url(source: dict[str, Any]) -> str:
     return f"data:{source.get('media_type')};base64,{source.get('data')}"
 
 
-_dumps = json.JSONEncoder(ensure_ascii=False).encode
+def _dumps(value: Any) -> str:
+    """JSON text; by the standard library where pydantic_core refuses, as half of a surrogate pair."""
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False)
 
 
 # ---------------------------------------------------------------------------- from the wire
@@ -254,18 +267,45 @@ _dumps = json.JSONEncoder(ensure_ascii=False).encode
 def to_ai_message(completion: Completion, requested_model: str | None) -> AIMessage:
     """The answer as a message: text, tool calls, usage, reasoning, refusal, and what the service said beside them."""
     calls, invalid = _tool_calls(completion.tool_calls)
-    return AIMessage(
-        content=completion.content,
-        additional_kwargs={**_additional(completion.reasoning, _refusal(completion.raw)), **_beside(completion.raw)},
-        tool_calls=calls,
-        invalid_tool_calls=invalid,
-        usage_metadata=to_usage_metadata(completion.usage),
-        response_metadata={
-            "model_provider": LANGCHAIN_PROVIDER,
-            **response_metadata([completion.raw], completion.meta, completion.finish_reason, requested_model),
+    return like(
+        _MESSAGE,
+        {
+            "content": completion.content,
+            "additional_kwargs": {
+                **_additional(completion.reasoning, _refusal(completion.raw)),
+                **_beside(completion.raw),
+            },
+            "tool_calls": calls,
+            "invalid_tool_calls": invalid,
+            "usage_metadata": to_usage_metadata(completion.usage),
+            "response_metadata": {
+                "model_provider": LANGCHAIN_PROVIDER,
+                **response_metadata([completion.raw], completion.meta, completion.finish_reason, requested_model),
+            },
+            "id": completion.id,
         },
-        id=completion.id,
     )
+
+
+_MESSAGE = AIMessage(
+    content="",
+    additional_kwargs={},
+    tool_calls=[],
+    invalid_tool_calls=[],
+    usage_metadata=None,
+    response_metadata={},
+    id=None,
+)
+
+
+def to_generation(completion: Completion, requested_model: str | None) -> ChatGeneration:
+    """The answer as langchain-core takes it from a model."""
+    message = to_ai_message(completion, requested_model)
+    info = {"finish_reason": completion.finish_reason}
+    return like(_GENERATION, {"message": message, "text": completion.content, "generation_info": info})
+
+
+_GENERATION = ChatGeneration(message=_MESSAGE, generation_info={})
 
 
 def to_chunk(delta: Delta) -> AIMessageChunk | None:
@@ -350,10 +390,10 @@ def _is_certain(arguments: str | None) -> bool:
 
 def generation_chunk(message: AIMessageChunk) -> ChatGenerationChunk:
     """The chunk as LangChain's callbacks take it; made from a template for the same reason."""
-    return like(_GENERATION, {"message": message, "text": str(message.content)})
+    return like(_GENERATION_CHUNK, {"message": message, "text": str(message.content)})
 
 
-_GENERATION = ChatGenerationChunk(message=AIMessageChunk(content=""))
+_GENERATION_CHUNK = ChatGenerationChunk(message=AIMessageChunk(content=""))
 
 
 def last_chunk(

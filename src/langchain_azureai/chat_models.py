@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams, Langu
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
@@ -26,9 +26,10 @@ from azureai_core import ModelProfile as Profile
 from . import _blocks  # noqa: F401  registers our block translator
 from ._errors import model_errors
 from ._generation import GenerationArguments, token_usage
-from ._messages import generation_chunk, last_chunk, to_ai_message, to_chunk, to_wire
+from ._messages import generation_chunk, last_chunk, to_chunk, to_generation, to_wire
 from ._parsers import CheckedJsonParser, CheckedJsonToolsParser, CheckedPydanticParser, CheckedPydanticToolsParser
 from ._prompted import prompted
+from ._templates import with_signature
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 StructuredOutputMethod = Literal["function_calling", "json_schema", "json_mode", "prompted"]
@@ -74,6 +75,10 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return cast("LangSmithParams", {**super()._get_ls_params(stop=stop, **kwargs), **self._traced(kwargs)})
 
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """What traces are told; the base class finds the same in a slow way, for the sake of a deprecated method."""
+        return {**self.asdict(), "stop": stop, **kwargs}
+
     def _resolve_model_profile(self) -> ModelProfile | None:
         return to_langchain_profile(self._facts)
 
@@ -95,6 +100,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
 
     # ------------------------------------------------------------------ calls
 
+    @with_signature
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -106,6 +112,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         with model_errors:
             return _to_result(self.client.complete(payload), payload)
 
+    @with_signature
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -364,14 +371,9 @@ def _to_result(completion: Completion, payload: Mapping[str, Any]) -> ChatResult
     count = max(1, len(completion.raw.get("choices") or ()))
     others = [parse_completion(completion.raw, choice, completion.meta) for choice in range(1, count)]
     model = payload.get("model")
-    generations = [_to_generation(answer, model) for answer in (completion, *others)]
+    generations = [to_generation(answer, model) for answer in (completion, *others)]
     output = {"token_usage": token_usage(completion.usage), "model_name": completion.model or model}
     return ChatResult(generations=generations, llm_output=output)
-
-
-def _to_generation(completion: Completion, model: str | None) -> ChatGeneration:
-    message = to_ai_message(completion, model)
-    return ChatGeneration(message=message, generation_info={"finish_reason": completion.finish_reason})
 
 
 def to_tool_choice(choice: str | bool | dict[str, Any] | None, tools: Sequence[dict[str, Any]]) -> Any:

@@ -29,7 +29,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from azureai_core import Completion, ConfigurationError, ModelProfile, ToolCall, Usage, data_url, repair_history
 
@@ -82,31 +82,35 @@ def to_wire(messages: Sequence[ChatMessage], rules: WireRules = WireRules()) -> 
     ids = _CallIds()
     images: list[Json] = []
     for index, message in enumerate(messages):
-        role = _ROLES.get(message.role, message.role.value)
+        role = _ROLES.get(message.role) or message.role.value
         if role != "tool" and images:
             wire.append({"role": "user", "content": images})
             images = []
-        item, shown = _message(role, message, f"messages[{index}] ({role})", ids, rules)
+        try:
+            item, shown = _message(role, message, ids, rules)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"messages[{index}] ({role}): {error}") from error.__cause__
         wire.append(item)
-        images = [*images, *shown]
+        if shown:
+            images = [*images, *shown]
     wire = [*wire, {"role": "user", "content": images}] if images else wire
     return repair_history(wire, rules.profile)
 
 
-def _message(role: str, message: ChatMessage, place: str, ids: _CallIds, rules: WireRules) -> tuple[Json, list[Json]]:
+def _message(role: str, message: ChatMessage, ids: _CallIds, rules: WireRules) -> tuple[Json, Sequence[Json]]:
     """One message, and the images that a tool showed: they have to follow in a user message."""
     if role == "assistant":
-        return _assistant(message, place, ids, rules), []
+        return _assistant(message, ids, rules), ()
     if role == "tool":
-        return _tool(message, place, ids, rules)
-    return {"role": role, "content": _content_of(message.blocks, place, rules)}, []
+        return _tool(message, ids, rules)
+    return {"role": role, "content": _content_of(message.blocks, rules)}, ()
 
 
-def _content_of(blocks: Sequence[Any], place: str, rules: WireRules) -> str | list[Json]:
+def _content_of(blocks: Sequence[Any], rules: WireRules) -> str | list[Json]:
     """The content of blocks; the short way for most messages of a long history, which are one text."""
-    if len(blocks) == 1 and isinstance(blocks[0], TextBlock):
+    if len(blocks) == 1 and type(blocks[0]) is TextBlock:
         return blocks[0].text
-    return _content(_parts(blocks, place, rules))
+    return _content(_parts(blocks, rules))
 
 
 def _content(parts: Sequence[Json]) -> str | list[Json]:
@@ -116,75 +120,75 @@ def _content(parts: Sequence[Json]) -> str | list[Json]:
     return list(parts)
 
 
-def _parts(blocks: Iterable[Any], place: str, rules: WireRules) -> list[Json]:
-    return [part for block in blocks for part in _block_parts(block, place, rules)]
+def _parts(blocks: Iterable[Any], rules: WireRules) -> list[Json]:
+    return [part for block in blocks for part in _block_parts(block, rules)]
 
 
-def _block_parts(block: Any, place: str, rules: WireRules) -> list[Json]:  # noqa: PLR0911  one line per block type
+def _block_parts(block: Any, rules: WireRules) -> list[Json]:  # noqa: PLR0911  one line per block type
     """The content parts of one block."""
     match block:
         case TextBlock():
             return [_text(block.text)]
         case ImageBlock():
-            return [_image(block, place)]
+            return [_image(block)]
         case AudioBlock():
-            return [_audio(block, place)]
+            return [_audio(block)]
         case DocumentBlock():
-            return [_document(block, place, rules)]
+            return [_document(block, rules)]
         case CitableBlock():
-            return [_text(f"{block.title} ({block.source}):"), *_parts(block.content, place, rules)]
+            return [_text(f"{block.title} ({block.source}):"), *_parts(block.content, rules)]
         case CitationBlock():
-            return [_text(f"{block.title} ({block.source}):"), *_parts([block.cited_content], place, rules)]
+            return [_text(f"{block.title} ({block.source}):"), *_parts([block.cited_content], rules)]
         case CachePoint() | ThinkingBlock():  # hints to other providers; reasoning does not go back
             return []
         case _:
-            raise ConfigurationError(f"{place}: the API has no place for a {type(block).__name__}. Leave it out.")
+            raise ConfigurationError(f"the API has no place for a {type(block).__name__}. Leave it out.")
 
 
 def _text(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def _image(block: ImageBlock, place: str) -> Json:
+def _image(block: ImageBlock) -> Json:
     """An `image_url` part: a web address as it is, everything else as a data URL."""
     detail = {"detail": block.detail} if block.detail is not None else {}
-    return {"type": "image_url", "image_url": {"url": _image_url(block, place), **detail}}
+    return {"type": "image_url", "image_url": {"url": _image_url(block), **detail}}
 
 
-def _image_url(block: ImageBlock, place: str) -> str:
+def _image_url(block: ImageBlock) -> str:
     if block.url is not None:
         return str(block.url)
-    content = _bytes(block.image, block.path, f"{place}: an ImageBlock")
+    content = _bytes(block.image, block.path, "an ImageBlock")
     try:
-        return data_url(content, f"{place}: the image")
+        return data_url(content, "the image")
     except ConfigurationError:  # not one of the formats that the core knows by their first bytes
         if block.image_mimetype is None:
             raise
         return f"data:{block.image_mimetype};base64,{b64encode(content).decode()}"
 
 
-def _audio(block: AudioBlock, place: str) -> Json:
+def _audio(block: AudioBlock) -> Json:
     """An `input_audio` part, or `audio_url` for a web address. Source: REST reference, 'Chat completions'."""
     url = str(block.url) if block.url is not None else ""
     if url.startswith(("http://", "https://")):
         return {"type": "audio_url", "audio_url": {"url": url}}
     kind = block.format or url.removeprefix("data:audio/").partition(";")[0] or None
     if kind is None:
-        raise ConfigurationError(f"{place}: an AudioBlock has no format. Pass format='wav' or 'mp3'.")
-    content = _decoded(url) if url else _bytes(block.audio, block.path, f"{place}: an AudioBlock")
+        raise ConfigurationError("an AudioBlock has no format. Pass format='wav' or 'mp3'.")
+    content = _decoded(url) if url else _bytes(block.audio, block.path, "an AudioBlock")
     return {"type": "input_audio", "input_audio": {"data": b64encode(content).decode(), "format": kind}}
 
 
-def _document(block: DocumentBlock, place: str, rules: WireRules) -> Json:
+def _document(block: DocumentBlock, rules: WireRules) -> Json:
     """Text as a text part; other documents as a `file` part, which only OpenAI's dialect has."""
     mimetype = block.document_mimetype or "application/octet-stream"
     is_text = mimetype.startswith("text/") or mimetype == "application/json"
     if not is_text and not rules.files:
         raise ConfigurationError(
-            f"{place}: a DocumentBlock of type {mimetype} is not taken by this endpoint. Pass its text, or use an "
+            f"a DocumentBlock of type {mimetype} is not taken by this endpoint. Pass its text, or use an "
             "/openai/v1 endpoint."
         )
-    content = _document_bytes(block, place)
+    content = _document_bytes(block)
     title = block.title or "document"
     if is_text:
         return _text(f"{title}:\n{content.decode('utf-8', errors='replace')}")
@@ -192,12 +196,12 @@ def _document(block: DocumentBlock, place: str, rules: WireRules) -> Json:
     return {"type": "file", "file": {"filename": title, "file_data": data}}
 
 
-def _document_bytes(block: DocumentBlock, place: str) -> bytes:
+def _document_bytes(block: DocumentBlock) -> bytes:
     if block.url and block.url.startswith("data:"):
         return _decoded(block.url)
     if block.url:
-        raise ConfigurationError(f"{place}: a DocumentBlock is a web address, which is not fetched. Pass its data.")
-    return _bytes(block.data, block.path, f"{place}: a DocumentBlock")
+        raise ConfigurationError("a DocumentBlock is a web address, which is not fetched. Pass its data.")
+    return _bytes(block.data, block.path, "a DocumentBlock")
 
 
 def _bytes(data: bytes | IOBase | None, path: str | Path | None, name: str) -> bytes:
@@ -243,20 +247,23 @@ class _CallIds:
         self._open.append(call_id)
         return call_id
 
-    def of_result(self, given: str | None, place: str) -> str:
+    def of_result(self, given: str | None) -> str:
         if not given and not self._open:
-            raise ConfigurationError(f"{place} answers no call. Set additional_kwargs['tool_call_id'].")
+            raise ConfigurationError("it answers no call. Set additional_kwargs['tool_call_id'].")
         call_id = given or self._open[0]
-        self._open = [open_id for open_id in self._open if open_id != call_id]
+        if call_id in self._open:
+            self._open.remove(call_id)
         return call_id
 
 
-def _assistant(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules) -> Json:
+def _assistant(message: ChatMessage, ids: _CallIds, rules: WireRules) -> Json:
     """An assistant message; its content is left out when it has calls and nothing to say."""
-    spoken = [block for block in message.blocks if not isinstance(block, ToolCallBlock)]
-    if media := [block for block in spoken if isinstance(block, _MEDIA)]:
-        raise ConfigurationError(f"{place}: the API has no place for a {type(media[0]).__name__} of the assistant's.")
-    content = _content_of(spoken, place, rules)
+    blocks = message.blocks
+    spoken = [block for block in blocks if not isinstance(block, ToolCallBlock)]
+    media = next((block for block in spoken if isinstance(block, _MEDIA)), None)
+    if media is not None:
+        raise ConfigurationError(f"the API has no place for a {type(media).__name__} of the assistant's.")
+    content = _content_of(spoken, rules)
     calls = [_wire_call(*fields, ids) for fields in _calls(message)]
     item: Json = {"role": "assistant"}
     if content or not calls:
@@ -302,10 +309,18 @@ def _wire_call(call_id: str | None, name: str, arguments: Any, ids: _CallIds) ->
 def _arguments_text(arguments: Any) -> str:
     """The arguments as a JSON string. A broken one is mended where it can be: strict services refuse it."""
     if not isinstance(arguments, str):
-        return json.dumps(arguments or {}, ensure_ascii=False)
+        return _dumps(arguments or {})
     if _is_json(arguments):
         return arguments
-    return json.dumps(partial_arguments(arguments), ensure_ascii=False)
+    return _dumps(partial_arguments(arguments))
+
+
+def _dumps(value: Any) -> str:
+    """JSON text; by the standard library where pydantic_core refuses, as half of a surrogate pair."""
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _is_json(text: str) -> bool:
@@ -316,16 +331,17 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _tool(message: ChatMessage, place: str, ids: _CallIds, rules: WireRules) -> tuple[Json, list[Json]]:
+def _tool(message: ChatMessage, ids: _CallIds, rules: WireRules) -> tuple[Json, Sequence[Json]]:
     """A tool message, whose content has to be a string, and its images, announced in that string."""
-    call_id = ids.of_result(message.additional_kwargs.get("tool_call_id"), place)
-    parts = _parts(message.blocks, place, rules)
-    texts = [part for part in parts if part["type"] == "text"]
-    media = [part for part in parts if part["type"] != "text"]
-    if media:
-        texts.append(_text(f"[{len(media)} attachment(s) of this result follow in the next user message]"))
-        media.insert(0, _text(f"Attachments of the tool result {call_id}:"))
-    return {"role": "tool", "tool_call_id": call_id, "content": _content(texts)}, media
+    call_id = ids.of_result(message.additional_kwargs.get("tool_call_id"))
+    content = _content_of(message.blocks, rules)
+    if isinstance(content, str):
+        return {"role": "tool", "tool_call_id": call_id, "content": content}, ()
+    media = [part for part in content if part["type"] != "text"]
+    note = f"[{len(media)} attachment(s) of this result follow in the next user message]"
+    texts = [*(part for part in content if part["type"] == "text"), _text(note)]
+    head = _text(f"Attachments of the tool result {call_id}:")
+    return {"role": "tool", "tool_call_id": call_id, "content": _content(texts)}, [head, *media]
 
 
 # ---------------------------------------------------------------------------- answers

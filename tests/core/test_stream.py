@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
+from azureai_core._http import Answer, Request, Target
+from azureai_core._limits import Throttle
 from azureai_core._stream import CallAssembler, DeltaReader, parse_delta
 from fakes import DONE, USAGE, delta, frame, gathered
 
@@ -38,8 +39,8 @@ FRAMES = st.lists(
 
 
 def read(pieces):
-    response = httpx.Response(200, request=httpx.Request("POST", "http://h/"))
-    reader = DeltaReader(response, ResponseMeta(), tuple)
+    request = Request("POST", Target.of("http://h/"), {}, None, {}, Throttle(None))
+    reader = DeltaReader(Answer(request, 200, (), None), ResponseMeta(), tuple)
     deltas = [d for piece in pieces for d in reader.deltas(reader.events(piece))]
     deltas += reader.end()
     return [replace(d, tool_calls=named(d.tool_calls)) for d in deltas], reader.interrupted().partial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
-from azureai_core import ConfigurationError, Delta, ToolCall, Usage, parse_completion
-from langchain_azureai import _messages
+from azureai_core import Completion, ConfigurationError, Delta, ToolCall, Usage, parse_completion
+from langchain_azureai import _blocks, _messages  # noqa: F401  the blocks register their translator
 
 DATA = "aGVsbG8="
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}
@@ -120,7 +121,7 @@ def test_tool_calls_go_back_canonical_also_the_invalid_ones() -> None:
             "role": "assistant",
             "content": "t",
             "tool_calls": [
-                {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"q": "東京"}'}},
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"q":"東京"}'}},
                 {"id": "2", "type": "function", "function": {"name": "g", "arguments": "{broken"}},
             ],
         }
@@ -310,3 +311,25 @@ def test_chunks_share_nothing() -> None:
         {},
         [],
     )
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        Completion("Hello", finish_reason="stop", usage=Usage(1, 2, 3), id="1", raw={"model": "m"}),
+        Completion("", tool_calls=(ToolCall("1", "f", '{"a": [1]}', 0), ToolCall("2", "g", "{x", 1)), reasoning="hm"),
+    ],
+)
+def test_answers_made_from_a_template_equal_constructed_ones(completion: Completion) -> None:
+    """Also when written out and validated again, and no answer shares anything with another."""
+    made, other = _messages.to_generation(completion, "m"), _messages.to_generation(completion, "m")
+    message = AIMessage(**{name: getattr(made.message, name) for name in made.message.model_fields_set})
+    slow = ChatGeneration(message=message, generation_info={"finish_reason": completion.finish_reason})
+
+    assert made == slow
+    assert made.model_dump() == slow.model_dump() == ChatGeneration.model_validate(made.model_dump()).model_dump()
+    assert made.text == slow.text == completion.content
+    assert pickle.loads(pickle.dumps(made)) == slow
+    made.message.tool_calls.append({})
+    made.message.response_metadata["x"] = made.message.additional_kwargs["x"] = made.generation_info["x"] = 1
+    assert other == slow

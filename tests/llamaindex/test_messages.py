@@ -169,7 +169,7 @@ async def test_reasoning_does_not_go_back_unless_asked(sent):
     ]
 
 
-CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments":
     [
         ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1})]),
         ChatMessage(
-            role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs='{"a": 1}')]
+            role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs='{"a":1}')]
         ),
         ChatMessage(role="assistant", content=None, additional_kwargs={"tool_calls": [CALL]}),
         ChatMessage(
@@ -204,7 +204,7 @@ async def test_tool_calls_in_history(sent, message, colour):
 
 async def test_tool_calls_as_objects_of_an_sdk(sent):
     """Histories of other adapters hold SDK objects."""
-    function = SimpleNamespace(name="add", arguments='{"a": 1}')
+    function = SimpleNamespace(name="add", arguments='{"a":1}')
     message = ChatMessage.model_construct(
         role=ChatMessage(role="assistant").role,
         blocks=[],
