@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
 from functools import lru_cache
 from importlib.metadata import version
@@ -309,16 +309,16 @@ class _Reading:
         self._patience = answer.request.timeout["read"]
         self._still_since: float | None = None
 
-    def feed(self, piece: bytes) -> Iterator[Delta]:
+    def feed(self, piece: bytes) -> Iterable[Delta]:
+        events = self._reader.events(piece)
+        if events:
+            self._still_since = None
+            self._seen.chunk()
+            return self._reader.deltas(events)
         if len(self._first) < 200:  # noqa: PLR2004
             self._first += piece[:200]
-        events = self._reader.events(piece)
-        if not events:
-            self._check_pace()
-            return iter(())
-        self._still_since = None
-        self._seen.chunk()
-        return self._reader.deltas(events)
+        self._check_pace()
+        return ()
 
     def end(self) -> Iterator[Delta]:
         return self._reader.end()

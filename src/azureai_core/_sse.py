@@ -22,8 +22,14 @@ class SSEDecoder:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that this piece completes."""
-        if self._is_clean and piece.startswith(b"data: ") and piece.endswith(b"\n\n") and _is_one_line(piece):
-            return [piece[6:-2]]  # as most hosts send them: one event of one line in each piece
+        if (  # as most hosts send them: one event of one line in each piece
+            self._is_clean
+            and piece.find(b"\n") == len(piece) - 2
+            and piece.startswith(b"data: ")
+            and piece.endswith(b"\n")
+            and b"\r" not in piece
+        ):
+            return [piece[6:-2]]
         events = self._feed(piece)
         self._is_clean = not (self._after_cr or self._data or any(self._parts))
         return events
@@ -68,7 +74,3 @@ class SSEDecoder:
             elif line == b"data":
                 self._data.append(b"")
         return events
-
-
-def _is_one_line(event: bytes) -> bool:
-    return event.find(b"\n") == len(event) - 2 and b"\r" not in event

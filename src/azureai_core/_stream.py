@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -146,20 +146,25 @@ class DeltaParser:
         self._calls = CallAssembler()
         self._content: list[str] = []
         self._reasoning: list[str] = []
-        self._head: Json = {}
+        self._head: Json = {}  # the latest frame that has both names, or just the names
         self._usage: Usage | None = None
         self._usage_given = False
         self.finish_reason: str | None = None
 
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
-        self._note_head(frame)
+        if frame.get("id") and frame.get("model"):
+            self._head = frame
+        else:
+            self._note_head(frame)
         choice = _only_choice(frame) or pick_choice(frame) or _NOTHING
         delta = choice.get("delta")
         if type(delta) is not dict:
             delta = _NOTHING
-        finish = text_of(choice.get("finish_reason")) or None
-        self.finish_reason = finish or self.finish_reason
+        finish = choice.get("finish_reason")
+        if finish is not None:
+            finish = text_of(finish) or None
+            self.finish_reason = finish or self.finish_reason
         content, reasoning = self._text(choice, delta), ""
         if content is None:
             content, reasoning = self._texts(choice, delta, last=finish is not None)
@@ -202,18 +207,14 @@ class DeltaParser:
             model=self._head.get("model"),
             id=self._head.get("id"),
             reasoning="".join(self._reasoning),
-            raw=dict(self._head),
+            raw={name: self._head[name] for name in ("id", "model") if self._head.get(name)},
             request_id=meta.request_id,
             meta=meta,
         )
 
     def _note_head(self, frame: Json) -> None:
         """Keeps what names the answer; empty in Azure OpenAI's opening frame, which must not win."""
-        head = self._head
-        if name := frame.get("id"):
-            head["id"] = name
-        if name := frame.get("model"):
-            head["model"] = name
+        self._head = {name: frame.get(name) or self._head.get(name) for name in ("id", "model")}
 
     def _texts(self, choice: Json, delta: Mapping[str, Any], *, last: bool) -> tuple[str, str]:
         text = delta.get("content")
@@ -277,16 +278,26 @@ class DeltaReader:
             self.saw_events = True
         return events
 
-    def deltas(self, events: list[bytes]) -> Iterator[Delta]:
+    def deltas(self, events: list[bytes]) -> Iterable[Delta]:
         """The deltas of events, each before the next event is looked at; what follows `[DONE]` is ignored."""
+        if len(events) > 1:
+            return self._each(events)
+        delta = self._delta(events[0]) if events else None
+        return () if delta is None else (delta,)
+
+    def _each(self, events: list[bytes]) -> Iterator[Delta]:
         for event in events:
-            if self._done:
-                return
-            if not event.startswith(b"{") and not self._is_frame(event.strip()):
-                continue
-            delta = self._parser.parse(self._frame(event))
-            yield delta if self._began else replace(delta, meta=self._meta)
-            self._began = True
+            if (delta := self._delta(event)) is not None:
+                yield delta
+
+    def _delta(self, event: bytes) -> Delta | None:
+        if self._done or (not event.startswith(b"{") and not self._is_frame(event.strip())):
+            return None
+        delta = self._parser.parse(self._frame(event))
+        if self._began:
+            return delta
+        self._began = True
+        return replace(delta, meta=self._meta)
 
     def _is_frame(self, event: bytes) -> bool:
         """Whether an event may be a frame: it is not blank, and not the end mark, which is noted."""

@@ -136,9 +136,12 @@ class Completion:
     meta: ResponseMeta = NO_META
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
-    """What one stream frame adds. `usage` is on one delta only, `meta` on the first."""
+    """What one stream frame adds. `usage` is on one delta only, `meta` on the first.
+
+    Not frozen, unlike the others: that would make it five times as costly, and there is one for each token.
+    """
 
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
