@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
-from dataclasses import dataclass
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, replace
 from threading import Event
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args
 from uuid import uuid4
 
 from ._batches import DEFAULT_CONCURRENCY, MAX_CONCURRENCY
-from ._call import EMBEDDINGS, learnt_for
+from ._call import EMBEDDINGS, ExtraParameters, UnsupportedParameters, learnt_for
 from ._client import InferenceClient
 from ._columns import Kind, Vectors, column_names, packed, plain, read_column, shares, with_columns
 from ._endpoint import Endpoint
@@ -24,24 +25,66 @@ from ._profiles import profile_for
 from ._types import Completion, Embeddings
 from ._worker import HOPELESS, Worker, hits_everyone, is_of_the_content, is_surely_of_the_content, worker_for
 
+if TYPE_CHECKING:
+    import httpx
+
+    from ._retry import RetryPolicy
+
 OnError = Literal["raise", "column"]
 Batch = TypeVar("Batch")
 
 DEFAULT_CHATS, DEFAULT_RETRIES = 8, 6
 """Chats in flight of one worker; repeats of one request, more than a waiting person would like."""
-_CLIENT_OPTIONS = frozenset(
-    {
-        "allow_http_token",
-        "api_version",
-        "credential_scopes",
-        "extra_parameters",
-        "headers",
-        "max_retries",
-        "retry",
-        "timeout",
-        "unsupported_parameters",
-    }
-)
+
+
+class ClientOptions(TypedDict, total=False):
+    """Arguments of `InferenceClient` that go along to each worker."""
+
+    allow_http_token: bool
+    api_version: str | None
+    credential_scopes: Sequence[str] | str | None
+    extra_parameters: ExtraParameters | None
+    headers: Mapping[str, str] | None
+    max_retries: int
+    retry: RetryPolicy | None
+    timeout: float | httpx.Timeout | None
+    unsupported_parameters: UnsupportedParameters
+
+
+class JobOptions(ClientOptions, total=False):
+    """The arguments that both callables take by name; `BatchEmbed` describes them."""
+
+    model: str | None
+    credential_factory: Callable[[], Any] | None
+    output_columns: Mapping[str, str] | None
+    on_error: OnError
+    concurrency: int | None
+    requests_per_second: float | None
+    tokens_per_minute: float | None
+    workers: int
+
+
+given_up: ContextVar[Event] = ContextVar("given_up", default=Event())  # noqa: B039  the default is never set
+"""Set once nobody waits for the answer of this thread any more."""
+
+
+class GivenUp(BaseException):
+    """Ends a wait, and with it a call that nobody wants the answer of."""
+
+
+def _sleep_of(policy: RetryPolicy) -> Callable[[float], object]:
+    """How to sleep before a repeat, no longer than the answer is wanted: else Ctrl-C would wait for all repeats."""
+
+    def sleep(seconds: float) -> None:
+        stopped = given_up.get()
+        if policy.sleep is time.sleep:
+            stopped.wait(seconds)
+        else:
+            policy.sleep(seconds)
+        if stopped.is_set():
+            raise GivenUp
+
+    return sleep
 
 
 class _Job:
@@ -52,22 +95,25 @@ class _Job:
 
     results: Mapping[str, Kind]
     """Result → what its column holds."""
+    in_flight: int
+    """Requests in flight where `concurrency` is not given."""
 
     def __init__(
         self,
         endpoint: str | Endpoint | None,
         credential: Any,
-        credential_factory: Callable[[], Any] | None,
-        model: str | None,
         *,
-        output_columns: Mapping[str, str] | None,
-        on_error: OnError,
-        concurrency: int,
-        requests_per_second: float | None,
-        tokens_per_minute: float | None,
-        workers: int,
-        client_options: Mapping[str, Any],
+        model: str | None = None,
+        credential_factory: Callable[[], Any] | None = None,
+        output_columns: Mapping[str, str] | None = None,
+        on_error: OnError = "raise",
+        concurrency: int | None = None,
+        requests_per_second: float | None = None,
+        tokens_per_minute: float | None = None,
+        workers: int = 1,
+        **client_options: Unpack[ClientOptions],
     ) -> None:
+        concurrency = self.in_flight if concurrency is None else concurrency
         _check(on_error, concurrency, requests_per_second, tokens_per_minute, workers)
         _check_options(credential, credential_factory, client_options)
         self.endpoint = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
@@ -77,7 +123,7 @@ class _Job:
         self._columns = _renamed(self.results, output_columns or {})
         self._credential, self._credential_factory = credential, credential_factory
         self._limits = _limits(requests_per_second, tokens_per_minute, workers)
-        self._client_options = {"max_retries": DEFAULT_RETRIES, **client_options}
+        self._client_options: dict[str, Any] = {"max_retries": DEFAULT_RETRIES, **client_options}
         self._id = uuid4().hex
 
     def __repr__(self) -> str:
@@ -109,33 +155,43 @@ class _Job:
         answered: Batch = with_columns(batch, columns, list(self.results.values()))
         return answered
 
-    def _each(self, work: Callable[[Any], list[_Row]], items: Iterable[Any]) -> Iterator[_Row]:
+    def _each(self, worker: Worker, work: Callable[[Any], list[_Row]], items: Iterable[Any]) -> Iterator[_Row]:
         """The rows of all items in order, a few items in threads; after an error no other item is begun."""
         failed = Event()
 
         def begin(item: Any) -> list[_Row]:
-            if failed.is_set():
-                return []  # nobody will read it: items begin in their order
-            try:
-                return work(item)
-            except BaseException:
-                failed.set()
-                raise
+            given_up.set(failed)
+            with worker.slots:  # an engine may call from several threads of one process
+                if failed.is_set():
+                    return []  # nobody will read it: the error is raised at its own item
+                try:
+                    return work(item)
+                except GivenUp:
+                    return []
+                except BaseException:
+                    failed.set()
+                    raise
 
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="azureai-batch")
         try:
             for done in [pool.submit(copy_context().run, begin, item) for item in items]:
                 yield from done.result()
         finally:
+            failed.set()  # also when interrupted: what waits to be repeated gives up
             pool.shutdown(wait=False, cancel_futures=True)  # nobody waits for what is in flight after an error
 
     def _worker(self) -> Worker:
         """The client of this job in this process, and what it has met so far."""
-        return worker_for(self._id, self._connect)
+        return worker_for(self._id, self._connect, self.concurrency)
 
     def _connect(self) -> InferenceClient:
+        from ._retry import RetryPolicy  # noqa: PLC0415  loads httpx
+
         credential = self._credential if self._credential_factory is None else self._credential_factory()
         options = {**self._client_options, "limits": self._limits}
+        policy = options.get("retry") or RetryPolicy(max_retries=options["max_retries"])
+        if isinstance(policy, RetryPolicy):
+            options["retry"] = replace(policy, sleep=_sleep_of(policy))
         return InferenceClient(self.endpoint, credential, model=self.model, **options)
 
     def _judge(self, error: AzureAIError, worker: Worker, *, alone: bool) -> str:
@@ -172,11 +228,11 @@ class BatchEmbed(_Job):
             (`array.array` where numpy is not loaded). In a pyarrow table they are float32 in any case.
         on_error: `"raise"`, or `"column"`: an error that a row causes is written beside the row. A batch that the
             service refuses is bisected, so that one bad row costs one row.
-        concurrency: requests in flight of one worker process, 1 to 64.
+        concurrency: requests in flight of one worker process, 1 to 64, over all its threads; default 4.
         requests_per_second: what all workers together may send.
         tokens_per_minute: likewise.
         workers: how many processes share the two limits; each takes its part. A 429 that asks for a wait pauses all
-            requests of its process in any case.
+            requests of its process in any case, unless `max_retries=0`.
         client_options: `max_retries` (default 6), `timeout` and others, as `InferenceClient` takes them.
 
     With `on_error="column"`, what would hit every row is raised all the same, so that a wrong key does not go through
@@ -186,40 +242,21 @@ class BatchEmbed(_Job):
     """
 
     results: Mapping[str, Kind] = {"embedding": "vector", "prompt_tokens": "count", "error": "text"}
+    in_flight = DEFAULT_CONCURRENCY
 
     def __init__(
         self,
         endpoint: str | Endpoint | None = None,
         credential: Any = None,
         *,
-        model: str | None = None,
-        credential_factory: Callable[[], Any] | None = None,
         text_column: str = "text",
-        output_columns: Mapping[str, str] | None = None,
         dimensions: int | None = None,
         input_type: str | None = None,
         batch_size: int | None = None,
         vectors: Vectors = "list",
-        on_error: OnError = "raise",
-        concurrency: int = DEFAULT_CONCURRENCY,
-        requests_per_second: float | None = None,
-        tokens_per_minute: float | None = None,
-        workers: int = 1,
-        **client_options: Any,
+        **shared: Unpack[JobOptions],
     ) -> None:
-        super().__init__(
-            endpoint,
-            credential,
-            credential_factory,
-            model,
-            output_columns=output_columns,
-            on_error=on_error,
-            concurrency=concurrency,
-            requests_per_second=requests_per_second,
-            tokens_per_minute=tokens_per_minute,
-            workers=workers,
-            client_options=client_options,
-        )
+        super().__init__(endpoint, credential, **shared)
         _check_choice("vectors", vectors, Vectors)
         if batch_size is not None and not _whole(batch_size, 1):
             raise ConfigurationError(f"batch_size={batch_size!r}: use 1 or more.")
@@ -256,7 +293,7 @@ class BatchEmbed(_Job):
             start, part = piece
             return self._embed(worker, part, indices[start : start + len(part)])
 
-        return self._each(work, _pieces(texts, self._size(worker.client)))
+        return self._each(worker, work, _pieces(texts, self._size(worker.client)))
 
     def _size(self, client: InferenceClient) -> int:
         """Texts of one request: what was asked for, or what the model is known to take by now."""
@@ -268,6 +305,7 @@ class BatchEmbed(_Job):
         """One row per text. A refused request is sent again in halves, until the row that spoils it stands alone."""
         try:
             (embeddings,) = worker.client.embed_many(texts, batch_size=len(texts), **self._options)
+            rows = _rows(embeddings, texts, self.vectors)
         except AzureAIError as error:
             _place(error, indices)
             reason = self._judge(error, worker, alone=len(texts) == 1)
@@ -275,7 +313,7 @@ class BatchEmbed(_Job):
                 return [_Row(error=reason) for _ in texts]
         else:
             worker.taken = True
-            return _rows(embeddings, texts, self.vectors)
+            return rows
         half = len(texts) // 2
         left = self._embed(worker, texts[:half], indices[:half])
         return left + self._embed(worker, texts[half:], indices[half:])
@@ -298,7 +336,7 @@ class BatchChat(_Job):
         options: further fields of each request, such as `{"temperature": 0, "max_tokens": 100}`.
         output_columns: other names for result columns, such as `{"answer": "summary"}`.
         on_error: see `BatchEmbed`.
-        concurrency: see `BatchEmbed`.
+        concurrency: see `BatchEmbed`; default 8.
         requests_per_second: see `BatchEmbed`.
         tokens_per_minute: see `BatchEmbed`; a request counts with its prompt and its `max_tokens`.
         workers: see `BatchEmbed`.
@@ -312,41 +350,22 @@ class BatchChat(_Job):
         "completion_tokens": "count",
         "error": "text",
     }
+    in_flight = DEFAULT_CHATS
 
     def __init__(
         self,
         endpoint: str | Endpoint | None = None,
         credential: Any = None,
         *,
-        model: str | None = None,
-        credential_factory: Callable[[], Any] | None = None,
         prompt_column: str = "prompt",
         system: str | None = None,
         options: Mapping[str, Any] | None = None,
-        output_columns: Mapping[str, str] | None = None,
-        on_error: OnError = "raise",
-        concurrency: int = DEFAULT_CHATS,
-        requests_per_second: float | None = None,
-        tokens_per_minute: float | None = None,
-        workers: int = 1,
-        **client_options: Any,
+        **shared: Unpack[JobOptions],
     ) -> None:
-        super().__init__(
-            endpoint,
-            credential,
-            credential_factory,
-            model,
-            output_columns=output_columns,
-            on_error=on_error,
-            concurrency=concurrency,
-            requests_per_second=requests_per_second,
-            tokens_per_minute=tokens_per_minute,
-            workers=workers,
-            client_options=client_options,
-        )
+        super().__init__(endpoint, credential, **shared)
         self.prompt_column = prompt_column
-        self.system = system
-        self.options = _chat_options(options or {})
+        self.system = _checked_system(system)
+        self.options = _chat_options({} if options is None else options)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its result columns. Raises `ConfigurationError` for a wrong batch, before any request."""
@@ -360,7 +379,7 @@ class BatchChat(_Job):
             index, messages = item
             return [messages if isinstance(messages, _Row) else self._answer(worker, index, messages)]
 
-        return self._answered(batch, list(self._each(work, enumerate(prepared))))
+        return self._answered(batch, list(self._each(worker, work, enumerate(prepared))))
 
     def _prepared(self, prompt: object, index: int) -> list[Any] | _Row:
         """The messages of a row, or the row with its error when there is nothing to ask."""
@@ -427,8 +446,7 @@ def _messages(prompt: object, system: str | None, index: int) -> list[dict[str, 
     if not said or not all(isinstance(message, Mapping) for message in said):
         kind = "empty" if prompt is None or prompt == "" else type(prompt).__name__
         raise ConfigurationError(f"Prompt {index} is {kind}: give a text, or a list of messages with role and content.")
-    # Engines give all messages of a column the same keys, and None where one had none.
-    given = [{key: value for key, value in message.items() if value is not None} for message in said]
+    given = [_as_written(message) for message in said]
     from ._json import to_json_text  # noqa: PLC0415  loaded on first use
 
     try:
@@ -436,6 +454,18 @@ def _messages(prompt: object, system: str | None, index: int) -> list[dict[str, 
     except ValueError as error:
         raise ConfigurationError(f"Prompt {index} cannot be sent as JSON: {error}.") from None
     return given if system is None else [{"role": "system", "content": system}, *given]
+
+
+def _as_written(value: Any) -> Any:
+    """What stood in a message before an engine took it.
+
+    Engines give all objects of a column the same keys, None where one had none, and make arrays of lists.
+    """
+    if isinstance(value, Mapping):
+        return {key: _as_written(item) for key, item in value.items() if item is not None}
+    if hasattr(value, "tolist"):  # an array, or one of numpy's numbers
+        value = value.tolist()
+    return [_as_written(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check_sendable(text: str, index: int) -> None:
@@ -480,6 +510,8 @@ def _limits(per_second: float | None, tokens: float | None, workers: int) -> Rat
 
 def _renamed(results: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
     """Result → the name of its column."""
+    if not isinstance(names, Mapping) or not all(isinstance(name, str) and name for name in names.values()):
+        raise ConfigurationError(f"output_columns={names!r}: pass a dict of results and the names of their columns.")
     unknown = sorted(set(names) - set(results))
     if unknown:
         raise ConfigurationError(f"output_columns has {unknown[0]!r}: the result columns are {', '.join(results)}.")
@@ -489,13 +521,21 @@ def _renamed(results: Iterable[str], names: Mapping[str, str]) -> dict[str, str]
     return columns
 
 
-def _chat_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def _chat_options(options: object) -> dict[str, Any]:
+    if not isinstance(options, Mapping):
+        raise ConfigurationError(f"options={options!r}: pass a dict of fields, such as {{'temperature': 0}}.")
     for name, instead in (("messages", "prompt_column"), ("model", "model="), ("stream", "InferenceClient.stream")):
         if name in options:
             raise ConfigurationError(f"options has {name!r}: use {instead} for that.")
     if "tools" in options:
         raise ConfigurationError("options has 'tools': the answers are texts, use InferenceClient.complete for tools.")
     return dict(options)
+
+
+def _checked_system(system: object) -> str | None:
+    if system is not None and not isinstance(system, str):
+        raise ConfigurationError(f"system is {type(system).__name__}: pass a text.")
+    return system
 
 
 def _check(on_error: object, concurrency: object, per_second: object, tokens: object, workers: object) -> None:
@@ -523,10 +563,10 @@ def _check_options(credential: object, factory: object, options: Mapping[str, An
         raise ConfigurationError("Both credential and credential_factory were given: pass one of them.")
     if factory is not None and not callable(factory):
         raise ConfigurationError(f"credential_factory is {type(factory).__name__}: pass a function without arguments.")
-    unknown = sorted(set(options) - _CLIENT_OPTIONS)
+    unknown = sorted(set(options) - ClientOptions.__annotations__.keys())
     if unknown:
         raise ConfigurationError(
-            f"There is no argument {unknown[0]}. Further ones: {', '.join(sorted(_CLIENT_OPTIONS))}."
+            f"There is no argument {unknown[0]}. Further ones: {', '.join(sorted(ClientOptions.__annotations__))}."
         )
 
 

@@ -430,6 +430,9 @@ def _check_kinds(timeout: object, retry: object, limits: object) -> None:
         raise ConfigurationError(f"retry={retry!r}: pass a RetryPolicy, such as RetryPolicy(max_retries=3).")
     if limits is not None and not isinstance(limits, RateLimit):
         raise ConfigurationError(f"limits={limits!r}: pass a RateLimit, such as RateLimit(requests_per_minute=60).")
+    for name, value in vars(limits).items() if limits is not None else ():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+            raise ConfigurationError(f"limits has {name}={value!r}: pass a number above 0.")
 
 
 def _check_http_clients(sync: Any, asynchronous: Any) -> None:

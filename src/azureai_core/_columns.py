@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from ._errors import ConfigurationError
+from ._errors import AzureAIError, ConfigurationError
 
 Vectors = Literal["list", "float32"]
 """How vectors stand in a column: lists of floats (32 bytes a value), or float32 arrays (4 bytes)."""
@@ -16,14 +16,26 @@ Kind = Literal["vector", "count", "text"]
 
 
 def read_column(batch: Any, name: str, option: str) -> list[Any]:
-    """The values of a column as plain Python objects. Raises `ConfigurationError` when the batch has none of it."""
+    """The values of a column as plain Python objects. Raises `ConfigurationError` when the batch has no such column."""
     names = column_names(batch)
     if name not in names:
         raise ConfigurationError(
             f"The batch has no column {name!r}, it has {', '.join(map(repr, names)) or 'none'}: "
             f"pass {option}='<the name of the column>'."
         )
-    return plain(batch[name])
+    if names.count(name) > 1:
+        raise ConfigurationError(f"The batch has {names.count(name)} columns {name!r}: give each a name of its own.")
+    return _listed(batch[name], name)
+
+
+def _listed(column: Any, name: str) -> list[Any]:
+    """The values. A text or a generator would go through character by character, or be used up in what comes back."""
+    whole = isinstance(column, str | bytes | Mapping) or not hasattr(column, "__len__")
+    if whole or getattr(column, "ndim", 1) == 0:
+        raise ConfigurationError(
+            f"The column {name!r} is {type(column).__name__}: pass a list or an array with a value for each row."
+        )
+    return plain(column)
 
 
 def column_names(batch: Any) -> list[Any]:
@@ -44,7 +56,21 @@ def with_columns(batch: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequen
     """A batch of the same type with further columns, of these kinds; the given one is not changed."""
     if isinstance(batch, Mapping):
         return {**batch, **columns}
-    return batch.assign(**columns) if _is_frame(batch) else _appended(batch, columns, kinds)
+    if _is_frame(batch):
+        return batch.assign(**_typed(batch, columns, kinds))
+    return _appended(batch, columns, kinds)
+
+
+_FRAME_TYPES: Mapping[Kind, str] = {"vector": "object", "count": "int64", "text": "object"}
+
+
+def _typed(frame: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind]) -> dict[str, Any]:
+    """The columns with stated types: pandas 3 would make NaN, which is true, of the None among texts."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(frame, pandas.DataFrame):
+        return dict(columns)
+    typed = zip(columns.items(), kinds, strict=True)
+    return {name: pandas.Series(v, index=frame.index, dtype=_FRAME_TYPES[kind]) for (name, v), kind in typed}
 
 
 def _appended(table: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind]) -> Any:
@@ -76,10 +102,16 @@ def _is_table(batch: Any) -> bool:
 
 
 def packed(vectors: Iterable[list[float]], kind: Vectors) -> list[Any]:
-    """The vectors as `kind` says; float32 ones are numpy arrays where numpy is loaded, as it is in every engine."""
+    """The vectors as `kind` says; float32 ones are numpy arrays where numpy is loaded, as it is in every engine.
+
+    Raises `AzureAIError` when one of them holds what is no number.
+    """
     if kind == "list":
         return list(vectors)
-    floats = [array("f", vector) for vector in vectors]
+    try:
+        floats = [array("f", vector) for vector in vectors]
+    except (TypeError, OverflowError) as error:
+        raise AzureAIError(f"The service gave a vector that is not made of numbers: {error}.") from None
     numpy = sys.modules.get("numpy")
     return floats if numpy is None else [numpy.frombuffer(vector, dtype="float32") for vector in floats]
 

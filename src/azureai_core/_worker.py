@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from ._client import InferenceClient
 from ._errors import (
@@ -32,6 +32,8 @@ class Worker:
     """The client of a job in one process, and whether the service has taken anything from it."""
 
     client: InferenceClient
+    slots: BoundedSemaphore
+    """One for each request that may be in flight."""
     taken: bool = False
     _refused: int = field(default=0, repr=False)
 
@@ -49,10 +51,10 @@ _inherited: list[Worker] = []
 _workers_lock = Lock()
 
 
-def worker_for(job: str, connect: Callable[[], InferenceClient]) -> Worker:
+def worker_for(job: str, connect: Callable[[], InferenceClient], concurrency: int) -> Worker:
     """The worker of a job in this process; made on first use."""
     with _workers_lock:
-        worker = _workers.pop(job, None) or Worker(connect())
+        worker = _workers.pop(job, None) or Worker(connect(), BoundedSemaphore(concurrency))
         _workers[job] = worker  # the last one is the one used last
         for old in list(_workers)[:-_KEPT]:
             del _workers[old]  # its connections close when nobody uses it any more

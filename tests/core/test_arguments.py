@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from azureai_core import ConfigurationError, InferenceClient
+from azureai_core import ConfigurationError, InferenceClient, RateLimit
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -19,6 +19,10 @@ HI = {"messages": [{"role": "user", "content": "hi"}]}
         ({"timeout": -1}, r"timeout=-1: pass seconds"),
         ({"timeout": (5, 30)}, r"timeout=\(5, 30\): pass seconds.*httpx\.Timeout"),
         ({"limits": {"requests_per_minute": 5}}, r"limits=\{.*\}: pass a RateLimit"),
+        ({"limits": RateLimit(requests_per_minute=0)}, r"limits has requests_per_minute=0: pass a number above 0"),
+        ({"limits": RateLimit(requests_per_minute=-1)}, r"limits has requests_per_minute=-1"),
+        ({"limits": RateLimit(tokens_per_minute="9")}, r"limits has tokens_per_minute='9'"),
+        ({"limits": RateLimit(tokens_per_minute=float("nan"))}, r"limits has tokens_per_minute=nan"),
         ({"retry": 3}, r"retry=3: pass a RetryPolicy"),
         ({"max_retries": True}, r"max_retries=True: use 0"),
         ({"headers": [("a", "b")]}, r"headers is list: pass a dict"),

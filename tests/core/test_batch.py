@@ -6,10 +6,12 @@ import doctest
 import json
 import multiprocessing
 import pickle
+import signal
 import subprocess
 import sys
 import threading
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -135,6 +137,42 @@ def test_an_empty_batch(embed, talk, fake_service, kind):
     assert fake_service.connections == 0
 
 
+def test_the_types_of_a_data_frame(embed, talk):
+    """Stated, not inferred: pandas 3 makes NaN, which is true, of None beside a text."""
+    mixed = embed(on_error="column", vectors="float32")(pd.DataFrame({"text": ["a", None]}, index=[5, 5]))
+    said = talk(on_error="column")(pd.DataFrame({"prompt": ["a", POISON]}))
+    empty = embed()(pd.DataFrame({"text": []}))
+
+    assert mixed["error"].tolist()[0] is None
+    assert (list(mixed.index), mixed["embedding"].iloc[0].tolist()) == ([5, 5], [1.0, 0.5])
+    assert said["answer"].tolist() == ["re: a", None]
+    for frame in (mixed, empty):
+        assert [str(frame[name].dtype) for name in EMBEDDED_TYPES] == ["object", "int64", "object"]
+
+
+def test_a_record_batch_comes_back_as_one(embed):
+    """Like a table."""
+    out = embed()(pa.record_batch({"text": ["a"]}))
+
+    assert isinstance(out, pa.RecordBatch)
+    assert out["embedding"].to_pylist() == [[1.0, 0.5]]
+
+
+def test_ids_may_repeat(embed):
+    """Rows are told apart by their place."""
+    out = embed()({"id": [7, 7, 7], "text": ["a", "a", "bb"]})
+
+    assert (out["id"], out["embedding"]) == ([7, 7, 7], [[1.0, 0.5], [1.0, 0.5], [2.0, 0.5]])
+
+
+def test_a_text_longer_than_a_request_may_be(embed, fake_service):
+    """Goes by itself, beside the others."""
+    out = embed()({"text": ["a", "x" * 700_000, "bb"]})
+
+    assert [vector[0] for vector in out["embedding"]] == [1.0, 700_000.0, 2.0]
+    assert [len(request.body["input"]) for request in fake_service.requests].count(1) == 3
+
+
 def test_compact_vectors(embed):
     """Float32 rows that Arrow understands; without numpy, arrays of the standard library."""
     out = embed(vectors="float32")({"text": TEXTS})
@@ -191,6 +229,17 @@ def test_prompts_are_texts_or_messages(talk, fake_service):
     assert fake_service.last.body["messages"] == [{"role": "user", "content": "one"}]
 
 
+def test_messages_with_parts_as_engines_hand_them_over(talk, fake_service):
+    """Arrays within, and None for each key that another part has."""
+    content = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    messages = [{"role": "user", "content": content}]
+    table = pa.table({"prompt": [messages]})
+    for batch in (table, table.to_pandas()):
+        fake_service.answer = lambda request: chat("seen")
+        talk()(batch)
+        assert fake_service.last.body["messages"] == messages
+
+
 def test_a_cut_answer_says_so(talk, fake_service):
     """The finish reason is a column: an answer that ends at the limit is not a whole one."""
     fake_service.answer = lambda request: chat("The capital is", "length")
@@ -227,12 +276,49 @@ def test_a_service_that_counts_no_tokens(embed, fake_service):
     assert embed()({"text": ["a"]})["prompt_tokens"] == [0]
 
 
+def test_requests_in_flight_are_bounded_over_all_threads(talk, fake_service):
+    """Of a process: an engine may call from several threads."""
+    job = talk(concurrency=2)
+    batches = [{"prompt": [str(n) for n in range(10)]} for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answered = list(pool.map(job, batches))
+
+    assert [out["error"] for out in answered] == [[None] * 10] * 4
+    assert len(fake_service.requests) == 40
+    assert fake_service.connections <= 2
+
+
 def test_requests_in_flight_are_bounded(talk, fake_service):
     """Never more than `concurrency`, and as many where there is work."""
     talk(concurrency=3)({"prompt": [str(n) for n in range(30)]})
 
     assert len(fake_service.requests) == 30
     assert 1 <= fake_service.connections <= 3
+
+
+def test_an_error_ends_the_waits_of_the_others(talk, fake_service):
+    """A request that waits to be repeated is not sent again: nobody would read its answer."""
+    slow, wrong = Reply(503, {"message": "busy"}, {"retry-after": "30"}), Reply(401, {"message": "no"})
+    fake_service.answer = lambda r: slow if r.body["messages"][0]["content"] == "a" else wrong
+    with pytest.raises(AuthenticationError):
+        talk(max_retries=6, concurrency=2)({"prompt": ["a", "b"]})
+
+    assert len(fake_service.requests) <= 2
+
+
+def test_an_interrupt_ends_the_waits(fake_service):
+    """Ctrl-C ends the process, not after all repeats."""
+    fake_service.answer = lambda request: Reply(429, {"message": "slow"}, {"retry-after": "30"})
+    code = (
+        f"from azureai_core import BatchChat\njob = BatchChat({fake_service.url + '/serverless/m'!r}, {KEY!r})\n"
+        "try:\n    job({'prompt': ['a'] * 4})\nexcept KeyboardInterrupt:\n    print('interrupted')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        fake_service.wait_until(lambda: fake_service.requests)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=15)
+
+    assert (said, process.returncode) == ("interrupted\n", 0)
 
 
 def test_no_thread_and_no_event_loop_stays(embed):
@@ -292,6 +378,18 @@ def test_a_vector_that_is_missing(embed, fake_service):
 
     assert [row is None for row in out["embedding"]] == [False, True, False, False]
     assert out["error"][1].startswith("AzureAIError: ")
+
+
+def test_a_vector_that_is_none(embed, fake_service):
+    """Costs its row; it does not end the job."""
+    good, bad = [1.0], [1.0, None]
+    fake_service.answer = lambda r: Reply(
+        body={"data": [{"index": n, "embedding": bad if t == "b" else good} for n, t in enumerate(r.body["input"])]}
+    )
+    out = embed(on_error="column", vectors="float32")({"text": ["a", "b", "c"]})
+
+    assert [row is None for row in out["embedding"]] == [False, True, False]
+    assert out["error"][1].startswith("AzureAIError: The service gave a vector that is not made of numbers")
 
 
 @pytest.mark.parametrize("nothing", [None, "", float("nan"), 5, "half \ud800"])
@@ -430,12 +528,12 @@ def test_a_throttled_job_gets_through(embed, fake_service):
 
 
 def test_each_worker_takes_its_part_of_the_limits(talk):
-    """10 requests a second for 4 workers: 2.5 for one, which may start with what 10 s allow."""
+    """10 requests a second for 4 workers: 2.5 for one, from the first one on."""
     clock = FakeClock()
     job = talk(requests_per_second=10, workers=4, concurrency=1, retry=clock.policy())
     job({"prompt": [str(n) for n in range(75)]})
 
-    assert sum(clock.slept) == pytest.approx(20)
+    assert sum(clock.slept) == pytest.approx(74 / 2.5)
 
 
 def test_tokens_are_limited_alike(talk):
@@ -572,6 +670,13 @@ def test_a_process_keeps_the_clients_of_a_few_jobs(embed, fake_service):
         (pa.table({"body": ["a"]}), r"no column 'text', it has 'body'"),
         (pa.table({"text": ["a"], "error": ["x"]}), r"has a column 'error' already"),
         (None, r"The batch is NoneType"),
+        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), r"has 2 columns 'text': give each a name of its own"),
+        (pa.table([["a"], ["b"]], names=["text", "text"]), r"has 2 columns 'text'"),
+        ({"text": "hello"}, r"The column 'text' is str: pass a list or an array"),
+        ({"text": np.array("hello")}, r"The column 'text' is ndarray"),
+        ({"text": iter(["a"])}, r"The column 'text' is list_iterator"),
+        ({"text": {"a": 1}}, r"The column 'text' is dict"),
+        ({"text": None}, r"The column 'text' is NoneType"),
     ],
 )
 def test_a_wrong_batch(embed, fake_service, batch, says):
@@ -595,6 +700,8 @@ def test_a_wrong_batch(embed, fake_service, batch, says):
         ({"credential_factory": dict}, r"Both credential and credential_factory"),
         ({"output_columns": {"vector": "v"}}, r"output_columns has 'vector': the result columns are"),
         ({"output_columns": {"error": "prompt_tokens"}}, r"two columns would have the same name"),
+        ({"output_columns": {"error": 5}}, r"output_columns=\{'error': 5\}: pass a dict of results"),
+        ({"output_columns": ["error"]}, r"output_columns=\['error'\]: pass a dict"),
         ({"http_client": object()}, r"There is no argument http_client"),
     ],
 )
@@ -605,6 +712,12 @@ def test_a_wrong_argument(embed, talk, options, says):
             make(**options)
 
 
+def test_a_wrong_policy(embed):
+    """Named as the client names it, in the worker."""
+    with pytest.raises(ConfigurationError, match="retry='x': pass a RetryPolicy"):
+        embed(retry="x")({"text": ["a"]})
+
+
 def test_wrong_arguments_of_one_of_them(embed, talk):
     """Likewise."""
     for options, says in (({"vectors": "int8"}, "vectors='int8'"), ({"batch_size": 0}, "batch_size=0")):
@@ -613,6 +726,12 @@ def test_wrong_arguments_of_one_of_them(embed, talk):
     for field in ("messages", "model", "stream", "tools"):
         with pytest.raises(ConfigurationError, match=f"options has '{field}'"):
             talk(options={field: 1})
+    for options, says in (
+        ({"options": "x"}, "options='x': pass a dict"),
+        ({"system": 5}, "system is int: pass a text"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            talk(**options)
     with pytest.raises(ConfigurationError, match="credential_factory is str"):
         BatchEmbed("https://h/v1", credential_factory="x")
 

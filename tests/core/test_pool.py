@@ -684,7 +684,7 @@ def test_a_fork_while_a_lock_is_held(fake_service, make_client):
     (throttle,) = _limits._throttles.values()
     context = multiprocessing.get_context("fork")
     child = context.Process(target=_ask_after_fork, args=(client,))
-    with _call._memory_lock, _limits._throttles_lock, throttle._lock, _auth._BackgroundLoop._lock:
+    with _call._memory_lock, _limits._throttles_lock, throttle._deployment.lock, _auth._BackgroundLoop._lock:
         child.start()
     child.join(10)
     stuck = child.is_alive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
@@ -252,6 +253,17 @@ def test_a_429_pauses_all_callers_of_the_deployment(fake_service, make_client, c
     assert min(sent_at[1:]) >= 1010
 
 
+def test_a_pause_holds_whatever_the_limits_are(fake_service, make_client, clock, colour):
+    """Clients of one deployment share it, each with a limit of its own or none."""
+    fake_service.plays(Reply(429, "", {"Retry-After": "10"}))
+    with pytest.raises(RateLimitError):
+        colour.call(make_client(retry=clock.policy(max_retries=0)), "complete", HI)
+
+    colour.call(make_client(limits=RateLimit(requests_per_minute=600)), "complete", HI)
+
+    assert clock.slept == [10]
+
+
 def test_a_pause_is_of_one_deployment_only(fake_service, make_client, clock):
     """Another model behind the same URL goes on."""
     fake_service.plays(Reply(429, "", {"Retry-After": "10"}))
@@ -277,24 +289,40 @@ def test_a_pause_past_the_deadline_is_an_error(fake_service, make_client, clock,
 
 
 def test_a_known_limit_spreads_the_requests(fake_service, make_client, clock, colour):
-    """60 a minute: ten at once (a window of 10 s), then one each second."""
+    """60 a minute: one each second, as the service expects. Source: 'Azure OpenAI quotas and limits', rate limits."""
     client = make_client(limits=RateLimit(requests_per_minute=60))
 
     for _ in range(13):
         colour.call(client, "complete", HI)
 
-    assert clock.slept == pytest.approx([1, 1, 1])
+    assert clock.slept == pytest.approx([1] * 12)
 
 
 def test_a_limit_of_tokens_counts_what_is_asked(fake_service, make_client, clock, colour):
-    """About four characters a token, and the answer's limit."""
+    """About four characters a token, and the answer's limit; six seconds' worth may go at once."""
     client = make_client(limits=RateLimit(tokens_per_minute=6000))
     payload = {"messages": [{"role": "user", "content": "x" * 4000}], "max_tokens": 1000}
 
     colour.call(client, "complete", payload)
     colour.call(client, "complete", payload)
 
-    assert sum(clock.slept) == pytest.approx(30, rel=0.1)
+    assert sum(clock.slept) == pytest.approx(34, rel=0.05)
+
+
+@pytest.mark.parametrize(("window", "count"), [(1, "requests"), (10, "requests"), (60, "tokens")])
+def test_a_limit_a_tenth_below_the_quota_holds_in_each_window(window, count):
+    """Also at the start and after a rest. Source of the windows: 'Azure OpenAI quotas and limits', rate limits."""
+    quota = 6000
+    throttle = Throttle(RateLimit(**{f"{count}_per_minute": 0.9 * quota}))
+    sent = []
+    for began in (0.0, 1000.0):
+        now = began
+        while now < began + 120:
+            now += throttle.delay(now, tokens=10)
+            sent.append(now)
+    allowed = quota / 60 * window / (1 if count == "requests" else 10)
+
+    assert max(bisect_left(sent, start + window - 1e-6) - n for n, start in enumerate(sent)) <= allowed
 
 
 def test_limits_are_learnt_from_the_headers(fake_service, make_client, clock, colour):
@@ -316,6 +344,17 @@ def test_a_throttle_serves_many_threads():
         waits = sorted(pool.map(lambda _: throttle.delay(0.0), range(32)))
 
     assert waits == pytest.approx([10 * n for n in range(32)])
+
+
+def test_the_end_of_a_pause_is_no_burst():
+    """Who waited for it goes out as evenly spread as all others."""
+    throttle = Throttle(RateLimit(requests_per_minute=60))
+    waits = [throttle.delay(0.0)]
+    throttle.learn(0.0, {}, 10)
+    waits += [throttle.delay(now) for now in (0.5, 1.0, 4.0)]
+    waits += [throttle.delay(now) for now in (10.0, 100.0)]
+
+    assert waits == pytest.approx([0, 9.5, 10, 8, 3, 0])
 
 
 def test_a_limit_holds_without_repeats(fake_service, make_client, clock, colour):
