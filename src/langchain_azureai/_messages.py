@@ -74,24 +74,29 @@ def to_wire(messages: Sequence[BaseMessage], *, send_reasoning: bool = False) ->
 
 
 def _message_to_wire(message: BaseMessage) -> list[Wire]:
-    match message:
-        case SystemMessage():
-            role = "developer" if message.additional_kwargs.get("__openai_role__") == "developer" else "system"
-            return [{"role": role, "content": _content(message.content)}]
-        case HumanMessage():
-            return _user_to_wire(message)
-        case AIMessage():
-            return [_assistant_to_wire(message)]
-        case ToolMessage():
-            return [_tool_to_wire(message.tool_call_id, message.content)]
-        case ChatMessage() if message.role in _ROLES:
-            return [{"role": message.role, "content": _content(message.content)}]
-        case _:
-            role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
-            raise ConfigurationError(
-                f"A {type(message).__name__}{role} has no form in the chat completions API: "
-                "use a system, human, AI or tool message."
-            )
+    form = _FORMS.get(type(message))  # pydantic's `isinstance` says no in a slow way
+    if form is None:
+        form = next((form for kind, form in _FORMS.items() if isinstance(message, kind)), _without_form)
+    return form(message)
+
+
+def _system_to_wire(message: SystemMessage) -> list[Wire]:
+    role = "developer" if message.additional_kwargs.get("__openai_role__") == "developer" else "system"
+    return [{"role": role, "content": _content(message.content)}]
+
+
+def _chat_to_wire(message: ChatMessage) -> list[Wire]:
+    if message.role not in _ROLES:
+        return _without_form(message)
+    return [{"role": message.role, "content": _content(message.content)}]
+
+
+def _without_form(message: BaseMessage) -> list[Wire]:
+    role = f" with role {message.role!r}" if isinstance(message, ChatMessage) else ""
+    raise ConfigurationError(
+        f"A {type(message).__name__}{role} has no form in the chat completions API: "
+        "use a system, human, AI or tool message."
+    )
 
 
 def _user_to_wire(message: HumanMessage) -> list[Wire]:
@@ -108,13 +113,13 @@ def _user_to_wire(message: HumanMessage) -> list[Wire]:
     return [*tools, {"role": "user", "content": _content(rest), **name}]
 
 
-def _assistant_to_wire(message: AIMessage) -> Wire:
+def _assistant_to_wire(message: AIMessage) -> list[Wire]:
     wire: Wire = {"role": "assistant", "content": _assistant_text(message.content)}
     calls = [_call_to_wire(call["id"], call["name"], _dumps(call["args"])) for call in message.tool_calls]
     calls += [_call_to_wire(call["id"], call["name"], call["args"] or "") for call in message.invalid_tool_calls]
     if calls:
         wire["tool_calls"] = calls
-    return wire
+    return [wire]
 
 
 def _reasoning_to_wire(message: AIMessage) -> Wire:
@@ -136,6 +141,19 @@ def _assistant_text(content: str | list[str | dict[Any, Any]]) -> str:
             f"An AI message holds a block of type {others[0]!r}, which the API does not take back."
         )
     return "".join(part["text"] for part in parts)
+
+
+def _result_to_wire(message: ToolMessage) -> list[Wire]:
+    return [_tool_to_wire(message.tool_call_id, message.content)]
+
+
+_FORMS: dict[type[BaseMessage], Callable[[Any], list[Wire]]] = {
+    SystemMessage: _system_to_wire,
+    HumanMessage: _user_to_wire,
+    AIMessage: _assistant_to_wire,
+    ToolMessage: _result_to_wire,
+    ChatMessage: _chat_to_wire,
+}
 
 
 def _call_to_wire(call_id: str | None, name: str | None, arguments: str) -> Wire:

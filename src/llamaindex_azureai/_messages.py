@@ -38,9 +38,9 @@ from ._templates import like
 Json = dict[str, Any]
 
 _ROLES = {
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-    MessageRole.FUNCTION: "tool",
+    MessageRole.CHATBOT.value: "assistant",
+    MessageRole.MODEL.value: "assistant",
+    MessageRole.FUNCTION.value: "tool",
 }
 
 
@@ -70,7 +70,8 @@ def _history_rules(profile: ModelProfile, normalize_order: bool | None) -> Model
 
 def reads_files(messages: Sequence[ChatMessage]) -> bool:
     """Whether converting the messages reads from disk, which an event loop should not wait for."""
-    return any(getattr(block, "path", None) is not None for message in messages for block in message.blocks)
+    blocks = (block for message in messages for block in message.blocks if type(block) is not TextBlock)
+    return any(getattr(block, "path", None) is not None for block in blocks)
 
 
 def to_wire(messages: Sequence[ChatMessage], rules: WireRules = WireRules()) -> list[Json]:
@@ -82,7 +83,8 @@ def to_wire(messages: Sequence[ChatMessage], rules: WireRules = WireRules()) -> 
     ids = _CallIds()
     images: list[Json] = []
     for index, message in enumerate(messages):
-        role = _ROLES.get(message.role) or message.role.value
+        role = message.role._value_  # `.value` is a property in Python, and slow
+        role = _ROLES.get(role, role)
         if role != "tool" and images:
             wire.append({"role": "user", "content": images})
             images = []
@@ -258,10 +260,10 @@ class _CallIds:
 
 def _assistant(message: ChatMessage, ids: _CallIds, rules: WireRules) -> Json:
     """An assistant message; its content is left out when it has calls and nothing to say."""
-    blocks = message.blocks
-    spoken = [block for block in blocks if not isinstance(block, ToolCallBlock)]
-    media = next((block for block in spoken if isinstance(block, _MEDIA)), None)
-    if media is not None:
+    if len(message.blocks) == 1 and type(message.blocks[0]) is TextBlock and not message.additional_kwargs:
+        return {"role": "assistant", "content": message.blocks[0].text}
+    spoken = [block for block in message.blocks if not _is_a(block, ToolCallBlock)]
+    if media := next((block for block in spoken if _is_a(block, _MEDIA)), None):
         raise ConfigurationError(f"the API has no place for a {type(media).__name__} of the assistant's.")
     content = _content_of(spoken, rules)
     calls = [_wire_call(*fields, ids) for fields in _calls(message)]
@@ -274,6 +276,11 @@ def _assistant(message: ChatMessage, ids: _CallIds, rules: WireRules) -> Json:
     return {**item, "reasoning_content": thought} if thought else item
 
 
+def _is_a(block: Any, kinds: Any) -> bool:
+    """`isinstance` for blocks, quick for text: pydantic's own answers no in a slow way."""
+    return type(block) is not TextBlock and isinstance(block, kinds)
+
+
 _MEDIA = (ImageBlock, AudioBlock, VideoBlock)
 
 
@@ -283,7 +290,7 @@ def _thinking(message: ChatMessage) -> str:
 
 def _calls(message: ChatMessage) -> list[tuple[str | None, str, Any]]:
     """`(id, name, arguments)` of each call: from the blocks, else from `additional_kwargs`, as dicts or objects."""
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    blocks = [block for block in message.blocks if type(block) is not TextBlock and isinstance(block, ToolCallBlock)]
     if blocks:
         return [(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
     return [_call_fields(call) for call in message.additional_kwargs.get("tool_calls") or []]
@@ -294,11 +301,10 @@ def _call_fields(call: Any) -> tuple[str | None, str, Any]:
     return _get(call, "id"), _get(function, "name") or "", _get(function, "arguments")
 
 
-_MAPPINGS = (dict, Mapping)  # the first is found at once
-
-
 def _get(source: Any, name: str) -> Any:
-    return source.get(name) if isinstance(source, _MAPPINGS) else getattr(source, name, None)
+    if type(source) is dict or isinstance(source, Mapping):
+        return source.get(name)
+    return getattr(source, name, None)
 
 
 def _wire_call(call_id: str | None, name: str, arguments: Any, ids: _CallIds) -> Json:
