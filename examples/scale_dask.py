@@ -16,7 +16,7 @@ from typing import Any
 import dask.dataframe as dd
 import pandas as pd
 from dask.distributed import Client, LocalCluster
-from scale_parts import demo_folders, embed_part, missing_parts
+from scale_parts import demo_folders, embed_part, missing_parts, summary
 
 from azureai_core import BatchEmbed
 
@@ -70,8 +70,7 @@ def main() -> None:
     )
     with Client(cluster()):
         reports = run(embed, source, target)
-    print(f"{len(reports)} parts, {sum(report['rows'] for report in reports)} rows embedded in {target}")
-    print(f"{sum(report['errors'] for report in reports)} rows have an error beside them")
+    print(summary(reports, target))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,12 @@ def embed_part(name: str, embed: Any, source: str | Path, target: str | Path) ->
     return {"part": name, "rows": len(errors), "errors": len(errors) - errors.null_count}
 
 
+def summary(reports: list[dict[str, Any]], target: str | Path) -> str:
+    """What a run did, in a sentence."""
+    rows, errors = (sum(report[name] for report in reports) for name in ("rows", "errors"))
+    return f"{len(reports)} parts, {rows} rows embedded in {target}; {errors} rows have an error beside them"
+
+
 def demo_folders() -> tuple[str, str]:
     """The folders in DOCUMENTS and EMBEDDED, or small ones of the example's own."""
     source = Path(os.environ.get("DOCUMENTS", "scale-demo/documents")).resolve()

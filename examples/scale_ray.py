@@ -14,7 +14,7 @@ import os
 from typing import Any
 
 import ray
-from scale_parts import demo_folders, embed_part, missing_parts
+from scale_parts import demo_folders, embed_part, missing_parts, summary
 
 from azureai_core import BatchEmbed
 
@@ -77,8 +77,7 @@ def main() -> None:
         workers=WORKERS,
     )
     reports = run(embed, source, target)
-    print(f"{len(reports)} parts, {sum(report['rows'] for report in reports)} rows embedded in {target}")
-    print(f"{sum(report['errors'] for report in reports)} rows have an error beside them")
+    print(summary(reports, target))
 
 
 if __name__ == "__main__":

@@ -74,8 +74,7 @@ def main() -> None:
     )
     spark = session()
     reports = run(spark, embed, source, target)
-    print(f"{len(reports)} parts, {sum(report['rows'] for report in reports)} rows embedded in {target}")
-    print(f"{sum(report['errors'] for report in reports)} rows have an error beside them")
+    print(scale_parts.summary(reports, target))
     spark.stop()
 
 

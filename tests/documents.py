@@ -2,7 +2,8 @@
 
 A Python block is run as it stands. A `text` block right behind one is what it prints, with `…` for whatever varies.
 Where a block cannot run here, the line before it says why: `<!-- not run: it needs a real endpoint -->`. One behind
-`<!-- run apart -->` gets a process of its own.
+`<!-- run apart -->` gets a process of its own. A `console` block is typed line by line (`tests/reader.py`); where its
+commands are to fail, `<!-- exit code 5 -->` stands before it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Block:
     """Why it is not run."""
     output: str | None = None
     """What it prints, where the page says so."""
+    exit_code: int = 0
+    """How its commands end."""
     apart: bool = False
     """Whether it needs a process of its own, as what can be set but once per process does."""
 
@@ -64,6 +67,7 @@ class Block:
 
 
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,})\s*([\w{}+-]*)")
+_EXIT_CODE = re.compile(r"<!-- exit code (\d+) -->")
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 
 
@@ -83,9 +87,11 @@ def blocks(page: Path) -> list[Block]:
         code = "\n".join(line.removeprefix(indent) for line in lines[number + 1 : end])
         marker = lines[_content_before(lines, number)] if number else ""
         reason = _NOT_RUN.search(marker)
-        block = Block(page, number + 2, language, code, reason and reason[1], apart="<!-- run apart -->" in marker)
+        ends = _EXIT_CODE.search(marker)
+        block = Block(page, number + 2, language, code, reason and reason[1], exit_code=int(ends[1]) if ends else 0)
+        block = replace(block, apart="<!-- run apart -->" in marker)
         before = after.get(_content_before(lines, number))
-        if language == "text" and before is not None and before.language == "python":
+        if language == "text" and before is not None and before.language in {"python", "console"}:
             found[found.index(before)] = replace(before, output=code)
         else:
             found.append(block)
@@ -151,10 +157,27 @@ def fits(printed: str, expected: str) -> bool:
 # ---------------------------------------------------------------------------- commands
 
 
+def section(block: Block) -> int:
+    """Which section of its page a block stands in, counted by headings of the second level."""
+    return sum(line.startswith("## ") for line in block.page.read_text("utf-8").splitlines()[: block.line])
+
+
+def lines(block: Block) -> list[str]:
+    """What is typed, a line each; those that end with a backslash are joined."""
+    return [line.strip() for line in block.code.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def spoken(page: Path) -> Iterator[list[str]]:
+    """The commands that stand in backticks in the text, as lists of words."""
+    for code in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", prose(page)):
+        if re.match(r"(make|azureai|python3?|pip|pytest) ", code):
+            yield shlex.split(code)
+
+
 def commands(block: Block) -> Iterator[list[str]]:
-    """The commands of a console block, as lists of words; lines that end with a backslash are joined, pipes split."""
-    for line in block.code.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.removeprefix("$ "), comments=True)
+    """The commands of a console block, as lists of words, pipes split."""
+    for line in lines(block):
+        words = shlex.split(line, comments=True)
         for separates, part in groupby(words, _SEPARATORS.__contains__):
             command = list(dropwhile(re.compile(r"\w+=").match, part))  # VARIABLE=value may stand in front
             if command and not separates:
@@ -172,13 +195,17 @@ def fault_of(words: list[str]) -> str | None:
     return None if command in _FOREIGN else f"no such command is known: {command}"
 
 
-_FOREIGN = {"git", "cd", "export", "curl", "source", ".", "node", "npm", "go", "docker", "az", "cat", "echo"}
+_FOREIGN = {"git", "cd", "export", "curl", "cat", "echo", "printf"}
 
 
 def _make(words: list[str]) -> str | None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     missing = [word for word in words if "=" not in word and word not in targets]
-    return f"the Makefile has no target {missing}" if missing else None
+    if missing:
+        return f"the Makefile has no target {missing}"
+    tests = [path for word in words for path in word.removeprefix("ARGS=").split() if path.startswith("tests/")]
+    gone = [path for path in tests if not (ROOT / path).exists()]
+    return f"there is no {gone}" if gone else None
 
 
 def _pip(words: list[str]) -> str | None:
@@ -199,8 +226,11 @@ def _python(words: list[str]) -> str | None:
     if words[:1] == ["-m"]:
         return None if words[1] in {"venv", "pip", "pytest", "build", "http.server"} else f"no module {words[1]}"
     script = next((word for word in words if word.endswith(".py")), None)
-    known = script is None or (ROOT / script).exists()
-    return None if known else f"there is no {script}"
+    if script is None or not (ROOT / script).exists():
+        return f"there is no script {script}"
+    options = [word for word in words if word.startswith("--")]
+    unknown = [option for option in options if f'"{option}"' not in (ROOT / script).read_text("utf-8")]
+    return f"{script} has no option {unknown}" if unknown else None
 
 
 def _emulator(words: list[str]) -> str | None:

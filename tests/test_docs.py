@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import importlib
 import inspect
 import itertools
-import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +17,8 @@ import pytest
 
 import documents
 import media
+from azureai_core import BatchChat, BatchEmbed, Kind, RetryPolicy
 from azureai_core import Endpoint as InferenceEndpoint
-from azureai_core import Kind
 from azureai_emulator import Emulator, Endpoint
 from documents import DOCS, ROOT, Block
 
@@ -64,34 +64,6 @@ def test_the_python_of_a_page_runs(page: Path, reader: None, fixture: Callable[[
             assert block.output is None or documents.fits(printed, block.output), f"{block} printed:\n{printed}"
 
 
-def of(*languages: str) -> list[Block]:
-    """The blocks in one of these languages."""
-    return [block for block in BLOCKS if block.language in languages and block.not_run is None]
-
-
-@pytest.mark.parametrize("block", of("console", "bash", "sh", "shell"), ids=str)
-def test_commands_exist(block: Block) -> None:
-    """Targets, extras, scripts, options and sub-commands that a page names are there."""
-    assert [fault for words in documents.commands(block) if (fault := documents.fault_of(words))] == []
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "make nothing",
-        "pip install azureai-adapters[nothing]",
-        "python benchmarks/nothing.py",
-        "python -m azureai_emulator --nothing",
-        "azureai nothing",
-        "azureai doctor --nothing",
-        "nothing",
-    ],
-)
-def test_commands_that_do_not_exist_are_found(command: str) -> None:
-    """The test above can fail."""
-    assert documents.fault_of(command.split()) is not None
-
-
 def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     """No file, no heading, no web address; what is code is no link."""
     page = tmp_path / "page.md"
@@ -100,24 +72,32 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     assert [fault.split(":")[0] for fault in documents.broken(page)] == ["other.md", "#two", "http"]
 
 
-@pytest.mark.parametrize("block", of("json"), ids=str)
-def test_json_parses(block: Block) -> None:
-    """It is JSON."""
-    assert json.loads(block.code)
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+NOT_RUN = [block for block in PYTHON if block.not_run is not None]
+OURS = {"azureai_core", "langchain_azureai", "llamaindex_azureai", "azureai_emulator"}
 
 
-@pytest.mark.parametrize("block", of("toml"), ids=str)
-def test_toml_parses(block: Block) -> None:
-    """It is TOML."""
-    assert tomllib.loads(block.code)
+@pytest.mark.parametrize("block", NOT_RUN, ids=str)
+def test_what_is_not_run_is_made_of_what_exists(block: Block, reader: None) -> None:
+    """The names that it imports from us are there, and its calls of them fit, also those that Ray makes."""
+    tree = ast.parse(block.code)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in OURS]
+    ours = {
+        name.name: getattr(importlib.import_module(str(node.module)), name.name)
+        for node in imports
+        for name in node.names
+    }
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Name) and call.func.id in ours:
+            ours[call.func.id](**{str(word.arg): ast.literal_eval(word.value) for word in call.keywords})
+        options = {word.arg: word.value for word in call.keywords}
+        if "fn_constructor_kwargs" in options and isinstance(call.args[0], ast.Name):
+            ours[call.args[0].id](**ast.literal_eval(options["fn_constructor_kwargs"]))
 
 
 def test_only_a_few_blocks_are_not_run() -> None:
     """Each says why; if many did, the pages would be promises again."""
-    python = [block for block in BLOCKS if block.language == "python"]
-    not_run = [block for block in python if block.not_run is not None]
-
-    assert len(not_run) <= len(python) // 10, [f"{block}: {block.not_run}" for block in not_run]
+    assert len(NOT_RUN) <= len(PYTHON) // 10, [f"{block}: {block.not_run}" for block in NOT_RUN]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=documents.name_of)
@@ -209,6 +189,52 @@ def test_the_reference_has_each_public_name(page: str, package: str) -> None:
     offered = set(importlib.import_module(package).__all__)
 
     assert sorted(name for name in offered - listed if f"{name}`" not in text) == []
+
+
+def test_the_table_of_retry_fields_is_the_class() -> None:
+    """Each field, and the default that stands beside it."""
+    said = {
+        name: default.strip("` ")
+        for names, _, defaults in documents.table(DOCS / "retries.md", "All of it in one place: `RetryPolicy`")
+        for name, default in itertools.zip_longest(re.findall(r"`(\w+)`", names), defaults.split(","))
+        if default is not None
+    }
+    fields = {field.name: field.default for field in dataclasses.fields(RetryPolicy)}
+    values = {
+        name: "none" if default is None else f"{default:g}" if default is not True else "True"
+        for name, default in fields.items()
+        if not callable(default)
+    }
+
+    assert said.pop("sleep") == "the real ones"
+    assert said == values
+    assert {"sleep", "asleep", "clock"} | set(values) == set(fields)
+
+
+def test_every_variable_of_the_environment_is_explained() -> None:
+    """Each that the packages read stands on a page, and the tables name no other."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    read = set(re.findall(r'"((?:AZURE|AZUREAI|OTEL)_[A-Z_]+)"', code))
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+    table = documents.table(DOCS / "endpoints-and-auth.md", "Environment variables")
+
+    assert [name for name in sorted(read) if f"`{name}" not in pages] == []
+    assert {name for names, _ in table for name in re.findall(r"`([A-Z_]+)", names)} <= read
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "model"), [(BatchEmbed, 1, "text-embedding-3-small"), (BatchChat, 2, "gpt-4o")]
+)
+def test_the_table_of_batch_callables_is_true(kind: Any, column: int, model: str, reader: None) -> None:
+    """What they read and add, and how many requests are in flight."""
+    reads, adds, _, flying = (row[column] for row in documents.table(DOCS / "scale.md", "The two callables"))
+    name, default = re.findall(r'`(\w+)="(\w+)"`', reads)[0]
+    built = kind(model=model, on_error="column")
+    found = built({default: ["Hello"]})
+
+    assert inspect.signature(kind).parameters[name].default == default
+    assert list(found) == [default, *re.findall(r"`(\w+)`", adds)]
+    assert f"`concurrency={built.concurrency}`" == flying
 
 
 def test_the_table_of_langchain_errors_is_the_mapping() -> None:

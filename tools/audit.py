@@ -26,7 +26,7 @@ def ask(requirements: Path) -> dict[str, Any] | None:
     try:
         report: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        print(done.stderr.strip().splitlines()[-1:], file=sys.stderr)
+        print(*done.stderr.strip().splitlines()[-1:], file=sys.stderr)
         return None
     return report
 
@@ -35,7 +35,11 @@ def judge(report: dict[str, Any] | None) -> tuple[int, str]:
     """The status, and what to tell the reader."""
     found = [] if report is None else report["dependencies"]
     if not [item for item in found if "vulns" in item and "skip_reason" not in item]:
-        return NOT_AUDITED, "Nothing was audited: the advisory database could not be reached, or knows no package."
+        said = next((f" It said: {item['skip_reason']}." for item in found if "skip_reason" in item), "")
+        return (
+            NOT_AUDITED,
+            f"Nothing was audited: the advisory database could not be reached, or knows no package.{said}",
+        )
     bad = [f"  {item['name']} {item['version']}: {identifiers(item)}" for item in found if item.get("vulns")]
     if bad:
         return VULNERABLE, "Known vulnerabilities:\n" + "\n".join(bad)

@@ -1,6 +1,7 @@
 """The command line `azureai`."""
 
 import sys
+from io import TextIOWrapper
 
 try:
     from ._app import app
@@ -17,4 +18,7 @@ def main() -> None:
             f"azureai: {_missing}. Install the command line with: pip install 'azureai-adapters[cli]'", file=sys.stderr
         )
         raise SystemExit(2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal and pipe has a sign such as the tick
     app()

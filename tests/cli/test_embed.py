@@ -429,3 +429,33 @@ def test_the_key_is_in_no_file(embed, cli):
 
     assert len(files) == 3
     assert not any(cli.emulator.key.encode() in content for content in files)
+
+
+@pytest.mark.parametrize(("source", "output"), [("a.jsonl", "a.jsonl"), ("b.jsonl.part", "b.jsonl")])
+def test_the_texts_are_not_written_over(embed, emulator, source, output):
+    """Also with --restart, and not by the part either."""
+    Path(source).write_text('{"text": "One"}\n')
+    done = embed(source, "-o", output, "--restart")
+
+    assert done.code == 2
+    assert "written over the texts" in done.err
+    assert Path(source).read_text() == '{"text": "One"}\n'
+    assert emulator.requests == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_full_disk_keeps_what_is_done(embed, cli):
+    """Exit code 1, a sentence, no traceback; with room again, the same command goes on."""
+    lines(400)
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); from azureai_cli import main; main()"
+    options = ["--endpoint", cli.emulator.endpoint(SMALL, "openai-v1"), "--model", SMALL, "--dimensions", "8"]
+    command = [sys.executable, "-c", limited, "embed", "texts.txt", *options, "--batch-size", "20", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    again = embed("texts.txt", "--dimensions", "8", "--batch-size", "20", "--json")
+
+    assert done.returncode == json.loads(done.stdout)["exit_code"] == 1
+    assert "texts.embeddings.jsonl.part: File too large." in done.stderr
+    assert "The same command goes on from there." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(again.out)["resumed"] > 50
+    assert [row["line"] for row in rows("texts.embeddings.jsonl")] == list(range(1, 401))

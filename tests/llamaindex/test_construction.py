@@ -180,17 +180,46 @@ def test_the_environment_fills_in(kind, monkeypatch):
     assert KEY.encode() not in pickle.dumps(model)
 
 
-def test_construction_reads_and_opens_nothing(kind):
-    """Sockets are blocked: a lookup or a connection would fail."""
+def test_construction_sends_nothing(kind):
+    """Not through the user's own client either; a call does, so it would be seen."""
+    sent = []
 
-    def fail(request):
-        raise AssertionError(f"sent {request}")
+    def answer(request):
+        sent.append(request.url.path)
+        return httpx.Response(200, json={"model_name": "m", "model_type": "chat-completion"})
 
-    client = httpx.Client(transport=httpx.MockTransport(fail))
-    model = kind("https://no.such.host.invalid/models", KEY, model="m", http_client=client)
-    model.to_payload()
-    repr(model)
-    client.close()
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        model = kind("https://no.such.host.invalid/models", KEY, model="m", http_client=client)
+        model.to_payload()
+        repr(model)
+        assert sent == []
+
+        model.client.info()
+        assert sent == ["/models/info"]
+
+
+def test_construction_reads_and_opens_nothing():
+    """Neither a file nor a socket, once the classes are loaded. Python tells of both as audit events."""
+    code = """
+import os, sys
+import llamaindex_azureai as ours
+
+def make():
+    for name in ours.__all__:
+        model = getattr(ours, name)("https://no.such.host.invalid/models", "KEY", model="m")
+        model.to_payload()
+        repr(model)
+
+make()
+seen = []
+sys.addaudithook(lambda event, args: event.startswith(("open", "socket.")) and seen.append(args[0]))
+make()
+open(os.devnull).close()
+print(seen == [os.devnull], seen)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("True"), done.stdout
 
 
 def test_importing_loads_neither_httpx_nor_identity():
