@@ -26,7 +26,7 @@ from pydantic_core import to_json
 from azureai_core import Completion, ConfigurationError, Delta, ImageInput, ResponseMeta, ToolCall, Usage, data_url
 
 from ._connection import LANGCHAIN_PROVIDER
-from ._templates import like
+from ._templates import copier
 
 Wire = dict[str, Any]
 
@@ -285,23 +285,17 @@ def _dumps(value: Any) -> str:
 def to_ai_message(completion: Completion, requested_model: str | None) -> AIMessage:
     """The answer as a message: text, tool calls, usage, reasoning, refusal, and what the service said beside them."""
     calls, invalid = _tool_calls(completion.tool_calls)
-    return like(
-        _MESSAGE,
-        {
-            "content": completion.content,
-            "additional_kwargs": {
-                **_additional(completion.reasoning, _refusal(completion.raw)),
-                **_beside(completion.raw),
-            },
-            "tool_calls": calls,
-            "invalid_tool_calls": invalid,
-            "usage_metadata": to_usage_metadata(completion.usage),
-            "response_metadata": {
-                "model_provider": LANGCHAIN_PROVIDER,
-                **response_metadata([completion.raw], completion.meta, completion.finish_reason, requested_model),
-            },
-            "id": completion.id,
+    return _message_like(
+        content=completion.content,
+        additional_kwargs={**_additional(completion.reasoning, _refusal(completion.raw)), **_beside(completion.raw)},
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        usage_metadata=to_usage_metadata(completion.usage),
+        response_metadata={
+            "model_provider": LANGCHAIN_PROVIDER,
+            **response_metadata([completion.raw], completion.meta, completion.finish_reason, requested_model),
         },
+        id=completion.id,
     )
 
 
@@ -314,16 +308,17 @@ _MESSAGE = AIMessage(
     response_metadata={},
     id=None,
 )
+_message_like = copier(_MESSAGE)
 
 
 def to_generation(completion: Completion, requested_model: str | None) -> ChatGeneration:
     """The answer as langchain-core takes it from a model."""
     message = to_ai_message(completion, requested_model)
     info = {"finish_reason": completion.finish_reason}
-    return like(_GENERATION, {"message": message, "text": completion.content, "generation_info": info})
+    return _generation_like(message=message, text=completion.content, generation_info=info)
 
 
-_GENERATION = ChatGeneration(message=_MESSAGE, generation_info={})
+_generation_like = copier(ChatGeneration(message=_MESSAGE, generation_info={}))
 
 
 def to_chunk(delta: Delta) -> AIMessageChunk | None:
@@ -355,48 +350,42 @@ def _validated_chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], 
 
 def _chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], usage: Any) -> AIMessageChunk:
     """The same without the constructor's parsing, at a tenth of its cost: streams have one chunk per token."""
-    return like(
-        _TEMPLATE,
-        {
-            "content": delta.content,
-            "additional_kwargs": extra,
-            "response_metadata": {"model_provider": LANGCHAIN_PROVIDER},
-            "id": delta.raw.get("id") or None,
-            "usage_metadata": usage,
-            "tool_call_chunks": fragments,
-            "tool_calls": [tool_call(name=f["name"] or "", args={}, id=f["id"]) for f in fragments if not f["args"]],
-            "invalid_tool_calls": [
-                invalid_tool_call(name=f["name"], args=f["args"], id=f["id"], error=None)
-                for f in fragments
-                if f["args"]
-            ],
-        },
+    return _chunk_like(
+        content=delta.content,
+        additional_kwargs=extra,
+        response_metadata={"model_provider": LANGCHAIN_PROVIDER},
+        id=delta.raw.get("id") or None,
+        usage_metadata=usage,
+        tool_call_chunks=fragments,
+        tool_calls=[tool_call(name=f["name"] or "", args={}, id=f["id"]) for f in fragments if not f["args"]],
+        invalid_tool_calls=[
+            invalid_tool_call(name=f["name"], args=f["args"], id=f["id"], error=None) for f in fragments if f["args"]
+        ],
     )
 
 
 def _text_chunk(delta: Delta) -> AIMessageChunk:
     """The same for text alone, which nearly all chunks are."""
-    return like(
-        _TEMPLATE,
-        {
-            "content": delta.content,
-            "additional_kwargs": {},
-            "response_metadata": {"model_provider": LANGCHAIN_PROVIDER},
-            "id": delta.raw.get("id") or None,
-            "tool_call_chunks": [],
-            "tool_calls": [],
-            "invalid_tool_calls": [],
-        },
+    return _chunk_like(
+        content=delta.content,
+        additional_kwargs={},
+        response_metadata={"model_provider": LANGCHAIN_PROVIDER},
+        id=delta.raw.get("id") or None,
+        tool_call_chunks=[],
+        tool_calls=[],
+        invalid_tool_calls=[],
     )
 
 
-_TEMPLATE = AIMessageChunk(
-    content="",
-    additional_kwargs={},
-    response_metadata={"model_provider": LANGCHAIN_PROVIDER},
-    id="",
-    usage_metadata=None,
-    tool_call_chunks=[],
+_chunk_like = copier(
+    AIMessageChunk(
+        content="",
+        additional_kwargs={},
+        response_metadata={"model_provider": LANGCHAIN_PROVIDER},
+        id="",
+        usage_metadata=None,
+        tool_call_chunks=[],
+    )
 )
 
 
@@ -408,10 +397,10 @@ def _is_certain(arguments: str | None) -> bool:
 
 def generation_chunk(message: AIMessageChunk) -> ChatGenerationChunk:
     """The chunk as LangChain's callbacks take it; made from a template for the same reason."""
-    return like(_GENERATION_CHUNK, {"message": message, "text": str(message.content)})
+    return _generation_chunk_like(message=message, text=str(message.content))
 
 
-_GENERATION_CHUNK = ChatGenerationChunk(message=AIMessageChunk(content=""))
+_generation_chunk_like = copier(ChatGenerationChunk(message=AIMessageChunk(content="")))
 
 
 def last_chunk(

@@ -33,7 +33,7 @@ from pydantic_core import from_json, to_json
 
 from azureai_core import Completion, ConfigurationError, ModelProfile, ToolCall, Usage, data_url, repair_history
 
-from ._templates import like
+from ._templates import copier
 
 Json = dict[str, Any]
 
@@ -383,22 +383,23 @@ def with_request_id(raw: Mapping[str, Any], request_id: str | None) -> Json:
 
 def to_message(content: str, reasoning: str, calls: Sequence[ToolCall]) -> ChatMessage:
     """The assistant's message: reasoning, text, then the calls, the latter also as the plain dicts agents look for."""
+    if not (reasoning or calls):
+        return _message_like(blocks=[_text_like(text=content)], additional_kwargs={})
     blocks: list[Any] = []
     if reasoning:
-        blocks.append(like(_THINKING, {"content": reasoning, "additional_information": {}}))
+        blocks.append(_thinking_like(content=reasoning, additional_information={}))
     if content or not calls:
-        blocks.append(like(_TEXT, {"text": content}))
+        blocks.append(_text_like(text=content))
     blocks += [
-        like(_CALL, {"tool_call_id": call.id, "tool_name": call.name or "", "tool_kwargs": call.arguments})
-        for call in calls
+        _call_like(tool_call_id=call.id, tool_name=call.name or "", tool_kwargs=call.arguments) for call in calls
     ]
     extra = {"tool_calls": [_call_dict(call) for call in calls]} if calls else {}
-    return like(_MESSAGE, {"blocks": blocks, "additional_kwargs": extra})
+    return _message_like(blocks=blocks, additional_kwargs=extra)
 
 
-_THINKING, _TEXT = ThinkingBlock(content=""), TextBlock(text="")
-_CALL = ToolCallBlock(tool_call_id="", tool_name="", tool_kwargs="")
-_MESSAGE = ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={})
+_text_like, _thinking_like = copier(TextBlock(text="")), copier(ThinkingBlock(content=""))
+_call_like = copier(ToolCallBlock(tool_call_id="", tool_name="", tool_kwargs=""))
+_message_like = copier(ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={}))
 
 
 def _call_dict(call: ToolCall) -> Json:

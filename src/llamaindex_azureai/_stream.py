@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from azureai_core import Delta, ResponseMeta, ToolCall, Usage
 
 from ._messages import Json, facts_of, to_logprobs, to_message, with_request_id
-from ._templates import like
+from ._templates import copier
 
 
 class Accumulator:
@@ -38,7 +38,9 @@ class Accumulator:
         if self._says_more(delta):
             self._note(delta)
             logprobs = to_logprobs(delta.raw)
-        changed = [call for call in delta.tool_calls if not (self._single_call and call.index > 0)]
+        changed: Sequence[ToolCall] = delta.tool_calls
+        if self._single_call:
+            changed = [call for call in changed if call.index == 0]
         for call in changed:
             self._join(call)
         if not (delta.content or delta.reasoning or changed):
@@ -73,8 +75,7 @@ class Accumulator:
     def _response(self, text: str, raw: Json, extra: Json, logprobs: Any) -> ChatResponse:
         calls = [self._calls[index] for index in sorted(self._calls)] if self._calls else []
         message = to_message(self._content, self._reasoning, calls)
-        values = {"message": message, "delta": text, "raw": raw, "additional_kwargs": extra, "logprobs": logprobs}
-        return like(_RESPONSE, values)
+        return _response_like(message=message, delta=text, raw=raw, additional_kwargs=extra, logprobs=logprobs)
 
     def _join(self, part: ToolCall) -> None:
         known = self._calls.get(part.index)
@@ -119,7 +120,9 @@ def merge(known: Json, new: Mapping[str, Any], *without: str) -> None:
             known[name] = value
 
 
-_RESPONSE = ChatResponse(message=to_message("", "", ()), delta="", raw={}, additional_kwargs={}, logprobs=None)
+_response_like = copier(
+    ChatResponse(message=to_message("", "", ()), delta="", raw={}, additional_kwargs={}, logprobs=None)
+)
 
 
 class TextAccumulator(Accumulator):
