@@ -224,6 +224,8 @@ def _split(url: object):  # type: ignore[no-untyped-def]  # noqa: ANN202  SplitR
         raise ConfigurationError("The endpoint URL carries a user name or password: pass the key as credential=…")
     if parts.scheme not in {"http", "https"} or not parts.hostname or " " in text:
         raise ConfigurationError(f"The endpoint {shown!r} is not a URL that starts with https://. {fix}")
+    if ":" not in parts.hostname and not all(0 < len(n) < 64 for n in parts.hostname.removesuffix(".").split(".")):  # noqa: PLR2004
+        raise ConfigurationError(f"The endpoint {shown!r} has an empty part in its host name, or one over 63. {fix}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return parts, f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
 
@@ -250,6 +252,8 @@ def _kind_of_path(path: str) -> tuple[Kind, str] | None:
         return Kind.DEPLOYMENT, path
     if "/serverless/" in low:
         return Kind.SERVERLESS, path
+    if "/github/" in f"{low}/":
+        return Kind.GITHUB, path
     if low.endswith("/models"):
         return Kind.MODELS, path[: -len("/models")] + "/models"
     return None

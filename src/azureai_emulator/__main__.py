@@ -17,6 +17,7 @@ from ._server import HOST, Emulator, serve
 DEFAULT_PORT = 8100
 _USAGE_ERROR = 2
 _HIGHEST_PORT = 65535
+_LOOK_SECONDS = 0.2
 Show = Callable[[Emulator], None]
 
 
@@ -73,7 +74,8 @@ def _serve_until_stopped(emulator: Emulator, show: Show) -> int:
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:
         show(emulator)
-        stop.wait()
+        while not stop.wait(_LOOK_SECONDS):  # a signal that comes right before a wait is heard only after it
+            pass
     finally:
         emulator.stop()
         for number, handler in zip(signals, before, strict=True):

@@ -39,6 +39,7 @@ _ROUTES: Mapping[Kind, frozenset[str]] = {
     "models": frozenset({"chat/completions", "embeddings", "images/embeddings"}),
     "openai-deployment": frozenset({"chat/completions", "completions", "embeddings"}),
     "openai-v1": frozenset({"chat/completions", "completions", "embeddings"}),
+    "github": frozenset({"chat/completions", "embeddings"}),
 }
 
 
@@ -80,6 +81,9 @@ def create_app(state: State) -> Router:
             Route("/models/{route:path}", Gateway(state, "models")),
             Route("/openai/deployments/{name}/{route:path}", Gateway(state, "openai-deployment")),
             Route("/openai/v1/{route:path}", Gateway(state, "openai-v1")),
+            Route("/github/inference/{route:path}", Gateway(state, "github")),
+            Route("/github/orgs/{org}/inference/{route:path}", Gateway(state, "github")),
+            Route("/github/{route:path}", Gateway(state, "github")),
             *_control_routes(state),
         ],
         default=_not_found,
@@ -254,7 +258,7 @@ def _admitted(talk: Conversation, task: Task) -> Allowance | None:
     allowance = talk.space.rates.of(task.deployment)
     if allowance is None:
         return None
-    refused = talk.space.rates.admit(allowance, task.route, task.api_version)
+    refused = talk.space.rates.admit(allowance, task.kind, task.route, task.api_version)
     talk.headers |= allowance.headers()
     if refused is not None:
         raise ServiceError(refused)
@@ -301,7 +305,18 @@ def _model_list(incoming: Incoming, catalog: Catalog) -> Reply:
     return Reply(200, {"object": "list", "data": [{"id": item.name, "object": "model"} for item in served]})
 
 
-_SPECIAL_ROUTES = {("serverless", "info"): _info, ("openai-v1", "models"): _model_list}
+def _github_catalogue(incoming: Incoming, catalog: Catalog) -> Reply:
+    """Source: GitHub, 'REST API endpoints for models catalog'."""
+    if incoming.method != "GET":
+        return _errors.method_not_allowed("GET")
+    return Reply(200, [item.in_catalogue() for item in catalog.deployments if "github" in item.kinds])
+
+
+_SPECIAL_ROUTES = {
+    ("serverless", "info"): _info,
+    ("openai-v1", "models"): _model_list,
+    ("github", "catalog/models"): _github_catalogue,
+}
 
 
 def scripted(incoming: Incoming, task: Task, space: Space) -> Reply | _service.Stream:

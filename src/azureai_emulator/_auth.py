@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Mapping
 
-from ._errors import Reply, invalid_access_token, invalid_serverless_key
+from ._errors import Reply, bad_credentials, invalid_access_token, invalid_serverless_key
 
 TOKEN_PREFIX = "emulator-token:"  # noqa: S105 - a documented prefix, not a secret
 """`Authorization: Bearer emulator-token:<scope>` stands for an Entra token that was issued for that scope."""
@@ -18,18 +18,23 @@ _AUDIENCES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_BEARER_ONLY = frozenset({"serverless", "github"})
+
+
 def refusal(kind: str, headers: Mapping[str, str], key: str) -> Reply | None:
     """The 401 to send, or `None` when the caller may come in.
 
-    Serverless endpoints read `Authorization` only; the others read `api-key` as well.
-    Source: recorded sessions; Azure AI Foundry, 'Endpoints'.
+    Serverless endpoints and GitHub Models read `Authorization` only; the others read `api-key` as well.
+    Source: recorded sessions; Azure AI Foundry, 'Endpoints'; GitHub, 'REST API endpoints for models inference'.
     """
     bearer = _bearer(headers)
-    if bearer.startswith(TOKEN_PREFIX):
+    if bearer.startswith(TOKEN_PREFIX) and kind != "github":
         return _token_refusal(kind, bearer.removeprefix(TOKEN_PREFIX))
-    offered = [bearer] if kind == "serverless" else [bearer, headers.get("api-key", "")]
+    offered = [bearer] if kind in _BEARER_ONLY else [bearer, headers.get("api-key", "")]
     if any(hmac.compare_digest(candidate.encode(), key.encode()) for candidate in offered):
         return None
+    if kind == "github":
+        return bad_credentials()
     return invalid_serverless_key() if kind == "serverless" else invalid_access_token(_COGNITIVE)
 
 

@@ -10,7 +10,7 @@ from ._record import Record
 from ._replay import Replay
 
 DEFAULT_KEY = "emulator-key"
-_MANY = {"models": "/models", "openai-v1": "/openai/v1"}
+_MANY = {"models": "/models", "openai-v1": "/openai/v1", "github": "/github/inference"}
 """Kinds that serve many deployments under one URL."""
 
 
@@ -27,7 +27,7 @@ def skills(profile: Profile) -> str:
     """What a model can do, in a few words."""
     if profile.task == "embeddings":
         return f"embeddings ({profile.dimensions})" + (", images" if profile.images else "")
-    answers = {"tools": profile.tools, "JSON schema": profile.json_schema, "JSON": profile.json_object}
+    answers = {"tools": profile.calls_tools, "JSON schema": profile.json_schema, "JSON": profile.json_object}
     if profile.json_schema:
         del answers["JSON"]  # said already
     found = [name for name, can in answers.items() if can]

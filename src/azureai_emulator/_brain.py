@@ -42,6 +42,11 @@ class Answer:
     """The text while it is being written, in place of `text`."""
     cut: bool = False
     """Whether the brain had to stop before the end."""
+    scores: list[Json] | None = None
+    """An entry for each token with `token`, `bytes`, `logprob` and `top_logprobs`, there as soon as it was written.
+
+    `None` from a brain that does not know.
+    """
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Ask:
     """Those of `temperature`, `top_p`, `seed`, `presence_penalty` and `frequency_penalty` that were given."""
     room: int | None = None
     """How many tokens of the answer will be used; `None` is no limit."""
+    logprobs: int | None = None
+    """How many alternatives for each token are wanted in `scores`; `None` is no scores."""
 
 
 class Brain(Protocol):

@@ -2,8 +2,8 @@
 
 from ._profiles import Deployment, Kind, Profile
 
-_MAAS: tuple[Kind, ...] = ("serverless", "models")
-_OPENAI: tuple[Kind, ...] = ("openai-deployment", "openai-v1", "models")
+_MAAS: tuple[Kind, ...] = ("serverless", "models", "github")
+_OPENAI: tuple[Kind, ...] = ("openai-deployment", "openai-v1", "models", "github")
 
 OPENAI_EXTRAS = frozenset(
     {"audio", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens", "metadata", "modalities"}
@@ -38,6 +38,7 @@ REASONING_GPT = Profile(
     inputs=frozenset({"text", "image"}),
     error_style="openai",
     context_window=200_000,
+    parallel_tools=False,
     extras=OPENAI_EXTRAS,
     unsupported=_SAMPLING | {"parallel_tool_calls", "logprobs", "top_logprobs", "logit_bias"},
     stream_usage="asked",
@@ -115,10 +116,22 @@ PHI_4_MULTIMODAL = Profile(
     extras=_VLLM_EXTRAS,
     served_name="speech",
     empty_tool_calls=True,
+    reasoning_is_null=True,
+    counts_audio=True,
     notes=("Answers name the model `speech`.",),
 )
+"""Source: recorded answers of Phi-4-multimodal to `audio_url`."""
 
-LLAMA = Profile(name="llama", provider="Meta", error_style="vllm", json_schema=False, extras=_VLLM_EXTRAS)
+LLAMA = Profile(
+    name="llama",
+    provider="Meta",
+    error_style="vllm",
+    tools_ignored=True,
+    json_object=False,
+    json_schema=False,
+    extras=_VLLM_EXTRAS,
+)
+"""Source: Azure AI Foundry, 'Models': text format only; a public report that Llama 3.3 takes tools and ignores them."""
 
 COHERE_COMMAND = Profile(
     name="cohere-command",
@@ -143,8 +156,10 @@ DEEPSEEK_R1 = Profile(
     json_object=False,
     json_schema=False,
     extras=_VLLM_EXTRAS,
+    unsupported=frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"}),
     reasoning="visible",
 )
+"""Source: Azure AI Foundry, 'Models' and 'How to use reasoning models': text only, without these parameters."""
 
 COHERE_EMBED = Profile(
     name="cohere-embed",
@@ -156,8 +171,10 @@ COHERE_EMBED = Profile(
     input_type=True,
     batch_limit=96,
     images=True,
-    notes=("Without `model` the answer names none and carries the header x-api-warning.",),
+    image_model="embed-english-v3.0-image",
+    notes=("Without `model` an answer to texts names none and carries the header x-api-warning.",),
 )
+"""Source: recorded answers of Cohere-embed-v3-english to texts and to images; Cohere's limit of 96 texts a call."""
 
 TEXT_EMBEDDING_3 = Profile(
     name="text-embedding-3",

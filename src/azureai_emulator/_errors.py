@@ -164,6 +164,15 @@ def invalid_access_token(audience: str) -> Reply:
     return Reply(401, {"statusCode": 401, "message": message})
 
 
+def bad_credentials() -> Reply:
+    """401 of GitHub Models. Source: the words in public reports; the wrapper follows E10."""
+    return _detailed(401, "unauthorized", "Bad credentials")
+
+
+def _detailed(status: int, code: str, text: str) -> Reply:
+    return Reply(status, {"error": {"code": code, "message": text, "details": text}})
+
+
 def route_not_served() -> Reply:
     """E7. Source: recorded answer of a chat-only serverless endpoint to `/embeddings`."""
     headers = {"ms-azureml-model-error-reason": "model_error", "ms-azureml-model-error-statuscode": "404"}
@@ -186,9 +195,8 @@ def deployment_not_found() -> Reply:
 
 def unknown_model(name: str) -> Reply:
     """E10. Source: recorded answer of the model-inference route."""
-    text = f"Unknown model: {name}"
-    body = {"error": {"code": "unknown_model", "message": text, "details": text}}
-    return Reply(400, body, {"x-ms-error-code": "unknown_model"})
+    reply = _detailed(400, "unknown_model", f"Unknown model: {name}")
+    return Reply(reply.status, reply.body, {"x-ms-error-code": "unknown_model"})
 
 
 def operation_not_supported(operation: str, model: str) -> Reply:
@@ -238,8 +246,21 @@ def too_many_headers(limit: int) -> Reply:
 
 def body_too_large(limit: int) -> Reply:
     """E13. Source: code name in public reports; the wrapper follows E10."""
-    message = f"Request body too large. Max size: {limit} bytes."
-    return Reply(413, {"error": {"code": "tokens_limit_reached", "message": message, "details": message}})
+    return _detailed(413, "tokens_limit_reached", f"Request body too large. Max size: {limit} bytes.")
+
+
+def too_many_tokens(model: str, limit: int) -> Reply:
+    """E13 of GitHub Models. Source: public reports; the wrapper follows E10."""
+    text = f"Request body too large for {model} model. Max size: {limit} tokens."
+    return _detailed(413, "tokens_limit_reached", text)
+
+
+def rate_limit_reached(seconds: int, requests: int | None) -> Reply:
+    """E26. Source: code name in public clients of GitHub Models; the wrapper follows E10."""
+    limit = f"Rate limit of {requests} per 60s" if requests else "Token limit per 60s"
+    text = f"{limit} exceeded for UserByModelByMinute. Please wait {seconds} seconds before retrying."
+    reply = _detailed(429, "RateLimitReached", text)
+    return Reply(reply.status, reply.body, {"Retry-After": str(seconds)})
 
 
 def generic(status: int) -> Reply:

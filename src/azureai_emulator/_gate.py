@@ -80,8 +80,12 @@ class Task:
 
     @property
     def served_name(self) -> str:
-        """The `model` of the answer: the requested or deployed name, unless the profile serves another."""
-        return self.profile.served_name or self.body.get("model") or self.deployment.name
+        """The `model` of the answer: the requested or deployed name, unless the profile serves another.
+
+        Source: recorded answers of GitHub Models, which name the model without its publisher.
+        """
+        asked = None if self.kind == "github" else self.body.get("model")
+        return self.profile.served_name or asked or self.deployment.name
 
 
 def check_key(incoming: Incoming, key: str) -> None:
@@ -118,6 +122,11 @@ def _inference_version(version: str) -> None:
         raise ServiceError(_errors.bad_request("API version not supported"))
 
 
+def _github_version(version: str) -> None:
+    if version:
+        _inference_version(version)
+
+
 def _deployment_version(version: str) -> None:
     if not _DATED.match(version):
         raise ServiceError(_errors.resource_not_found())
@@ -133,6 +142,7 @@ _VERSION_RULES = {
     "models": _inference_version,
     "openai-deployment": _deployment_version,
     "openai-v1": _v1_version,
+    "github": _github_version,
 }
 
 
@@ -146,7 +156,7 @@ _MOST_CUSTOM_HEADERS = 10
 
 def check_headers(incoming: Incoming) -> None:
     """Refuse more custom headers than Foundry takes. Source: Azure AI Foundry, 'Quotas and limits'."""
-    if incoming.kind == "serverless" or len(incoming.headers) <= _MOST_CUSTOM_HEADERS:
+    if incoming.kind in ("serverless", "github") or len(incoming.headers) <= _MOST_CUSTOM_HEADERS:
         return
     if sum(not _NOT_CUSTOM.match(name) for name in incoming.headers) > _MOST_CUSTOM_HEADERS:
         raise ServiceError(_errors.too_many_headers(_MOST_CUSTOM_HEADERS))
@@ -194,7 +204,7 @@ def _model_name(kind: Kind, body: Json) -> str:
 
 
 def _unknown_deployment(kind: Kind, name: str) -> _errors.Reply:
-    if kind == "models":
+    if kind in ("models", "github"):
         return _errors.unknown_model(name)
     return _errors.resource_not_found() if kind == "serverless" else _errors.deployment_not_found()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _tokens
 from ._brain import Answer, ToolCall
-from ._errors import Refusal
+from ._errors import Refusal, ServiceError, too_many_tokens
 from ._gate import Task
 from ._live import LiveChoice
 
@@ -24,6 +24,7 @@ class Choice:
     finish: str
     tokens: int
     reasoning_tokens: int
+    scores: list[Json] | None = None
 
     def pieces(self) -> Iterator[str]:
         """The text as a stream delivers it: word by word."""
@@ -34,8 +35,14 @@ WORDS = re.compile(r"\s*\S+|\s+\Z")
 """A word with the white space before it."""
 
 
+_GITHUB_TOKENS = 8000
+"""Of one request without a paid plan. Source: public reports of GitHub Models."""
+
+
 def check_window(task: Task, prompt_tokens: int) -> None:
     """Refuse a prompt that leaves the model no room."""
+    if task.kind == "github" and prompt_tokens > _GITHUB_TOKENS:
+        raise ServiceError(too_many_tokens(task.deployment.name, _GITHUB_TOKENS))
     window = task.profile.context_window
     wanted = output_limit(task.body) or 0
     if prompt_tokens + min(wanted, 1) > window:
@@ -72,6 +79,7 @@ def finish(task: Task, answer: Answer, room: int, *, filtered: bool) -> Choice:
         reason or _finish_reason(task, calls),
         min(whole, room),
         min(_tokens.count(reasoning), room),
+        answer.scores,
     )
 
 
@@ -125,6 +133,8 @@ def usage(task: Task, prompt_tokens: int, choices: Sequence["Choice | LiveChoice
         "completion_tokens": completion,
         "total_tokens": prompt_tokens + completion,
     }
+    if task.profile.counts_audio:
+        counts["audio_prompt_tokens"] = _tokens.count_audio(task.body.get("messages") or ())
     if task.profile.usage_details:
         counts["completion_tokens_details"] = {
             "accepted_prediction_tokens": 0,

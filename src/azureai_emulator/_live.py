@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import _tokens
 from ._brain import ToolCall, Written
@@ -23,6 +24,7 @@ class LiveChoice:
     """What has left so far."""
     calls: tuple[ToolCall, ...] = ()
     reasoning_tokens: int = 0
+    scores: list[Any] | None = None
 
     def __post_init__(self) -> None:
         self.reasoning = _tokens.cut(self.reasoning, self.room)

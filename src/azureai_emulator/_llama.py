@@ -46,13 +46,20 @@ def load() -> None:
     _server()
 
 
-def write(messages: list[Json], *, schema: Json = None, limit: int = LONGEST, **options: Json) -> Written:
-    """The model's answer, piece by piece; JSON of a schema when one is given.
+def write(
+    messages: list[Json],
+    *,
+    schema: Json = None,
+    limit: int = LONGEST,
+    scores: list[Json] | None = None,
+    **options: Json,
+) -> Written:
+    """The model's answer, piece by piece; JSON of a schema when one is given. `scores` gets its tokens' logprobs.
 
     Returns once the first piece is there. Raises `Refusal` when the prompt is too long or the schema cannot be used.
     """
     form = _TEXT if schema is None else {"grammar": _grammar(json.dumps(schema)), **_JSON}
-    written = _pieces({"messages": messages, "stream": True, "max_tokens": limit, **form, **options})
+    written = _pieces({"messages": messages, "stream": True, "max_tokens": limit, **form, **options}, scores)
     try:
         first = next(written)
     except StopIteration as stop:
@@ -84,7 +91,7 @@ def _again(first: tuple[str, ...], rest: Written, reason: str | None) -> Written
     return (yield from rest) or reason
 
 
-def _pieces(request: Json) -> Written:
+def _pieces(request: Json, scores: list[Json] | None) -> Written:
     """llama.cpp calls back from its own loop: a thread runs it, a queue brings its pieces here."""
     heard: SimpleQueue[Json] = SimpleQueue()
     enough, abandoned = threading.Event(), given_up()
@@ -98,6 +105,8 @@ def _pieces(request: Json) -> Written:
     try:
         while (chunk := heard.get()) is not None:
             choice = _choice(chunk)
+            if scores is not None:
+                scores += (choice.get("logprobs") or {}).get("content") or ()
             if choice["delta"].get("content"):
                 yield choice["delta"]["content"]
             if choice["finish_reason"] is not None:

@@ -57,10 +57,13 @@ class LocalBrain:
         schema = wanted_schema(ask)
         limit = _llama.LONGEST if ask.room is None else max(1, min(_tokens_for(ask.room), _llama.WINDOW))
         messages = _readable(ask.messages, since)
-        if schema is None:
-            return Answer(written=_llama.write(messages, limit=limit, stop=list(ask.stop), **ask.sampling))
-        narrow = Narrower(Evidence(text)).narrowed(schema)
-        return Answer(written=_llama.write(messages, schema=narrow, limit=limit, stop=list(ask.stop), **ask.sampling))
+        narrow = None if schema is None else Narrower(Evidence(text)).narrowed(schema)
+        options: Json = {"limit": limit, "stop": list(ask.stop), **ask.sampling}
+        if ask.logprobs is None:
+            return Answer(written=_llama.write(messages, schema=narrow, **options))
+        scores: list[Json] = []
+        options |= {"scores": scores, "logprobs": True, "top_logprobs": ask.logprobs}
+        return Answer(written=_llama.write(messages, schema=narrow, **options), scores=scores)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """The meaning of each text: 384 numbers."""

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from ._brain import Brain
     from ._errors import Style
 
-Kind = Literal["serverless", "models", "openai-deployment", "openai-v1"]
-KINDS: tuple[Kind, ...] = ("serverless", "models", "openai-deployment", "openai-v1")
+Kind = Literal["serverless", "models", "openai-deployment", "openai-v1", "github"]
+KINDS: tuple[Kind, ...] = ("serverless", "models", "openai-deployment", "openai-v1", "github")
 OPENAI_KINDS = frozenset({"openai-deployment", "openai-v1"})
 
 
@@ -27,6 +27,10 @@ class Profile:
     error_style: "Style" = "azure"
     context_window: int = 128_000
     tools: bool = True
+    tools_ignored: bool = False
+    """Tools are taken, and never called."""
+    parallel_tools: bool = True
+    """Whether one answer may have several calls."""
     json_object: bool = True
     json_schema: bool = True
     extras: frozenset[str] = frozenset()
@@ -54,6 +58,10 @@ class Profile:
     empty_tool_calls: bool = False
     """`tool_calls: []` on answers without a call."""
     short_call_ids: bool = False
+    reasoning_is_null: bool = False
+    """`reasoning_content: null` on every answer."""
+    counts_audio: bool = False
+    """Usage says `audio_prompt_tokens`."""
     served_name: str | None = None
     """The `model` in answers where it differs from the deployment name."""
     dimensions: int = 0
@@ -62,12 +70,28 @@ class Profile:
     batch_limit: int = 2048
     images: bool = False
     """Serves `/images/embeddings`."""
+    image_model: str | None = None
+    """The `model` in answers of `/images/embeddings`."""
     notes: tuple[str, ...] = ()
     """Further quirks, as sentences."""
+
+    @property
+    def publisher(self) -> str:
+        """The maker's name in a model's id on GitHub Models. Source: its catalogue."""
+        slug = self.provider.lower().replace(" ", "-")
+        return _PUBLISHERS.get(slug, slug)
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether an answer may have tool calls."""
+        return self.tools and not self.tools_ignored
 
     def quirks(self) -> list[str]:
         """The quirks as sentences a reader can act on."""
         return [sentence for sentence in _sentences(self) if sentence] + list(self.notes)
+
+
+_PUBLISHERS = {"mistral": "mistral-ai"}
 
 
 def _sentences(profile: Profile) -> list[str]:
@@ -75,7 +99,8 @@ def _sentences(profile: Profile) -> list[str]:
 
 
 def _chat_sentences(profile: Profile) -> list[str]:
-    lines = {sentence: getattr(profile, flag) == value for flag, value, sentence in _CHAT_QUIRKS}
+    quirks = _CHAT_QUIRKS + (_CALL_QUIRKS if profile.calls_tools else ())
+    lines = {sentence: getattr(profile, flag) == value for flag, value, sentence in quirks}
     refused = ", ".join(sorted(profile.unsupported))
     extra = ", ".join(sorted(profile.extras))
     return [
@@ -98,14 +123,12 @@ def _embedding_sentences(profile: Profile) -> list[str]:
 
 _CHAT_QUIRKS = (
     ("tools", False, "No tools."),
+    ("tools_ignored", True, "Takes tools and ignores them: the answer is text."),
     ("json_object", False, "response_format json_object is refused."),
     ("json_schema", False, "response_format json_schema is refused."),
-    ("tool_delta", "whole", "Streams a tool call whole, without index and type, in the finish chunk."),
-    ("tool_delta", "fragments", "Streams tool arguments in fragments with an index."),
     ("stream_usage", "finish", "Streams usage on the finish chunk, unasked."),
     ("stream_usage", "asked", "Streams usage only when stream_options.include_usage asks for it."),
     ("content_filter", True, "Answers carry content filter results; streams begin with a frame without choices."),
-    ("named_tool_finish", "stop", "A named tool_choice finishes with `stop` although a tool is called."),
     ("reasoning", "hidden", "Reasons out of sight; reasoning tokens are counted in usage."),
     ("reasoning", "visible", "Reasons in <think> tags; apart as reasoning_content on api-version 2025-04-01."),
     ("system_as_user", True, "Has no system role: system messages are read as the user's."),
@@ -114,6 +137,14 @@ _CHAT_QUIRKS = (
     ("tool_then_assistant", True, "Refuses a user or system message right after a tool message."),
     ("leading_space", True, "Answers begin with a space."),
     ("empty_tool_calls", True, "Answers without a call carry `tool_calls: []`."),
+    ("reasoning_is_null", True, "Answers carry `reasoning_content: null`."),
+    ("counts_audio", True, "Usage counts audio apart, as audio_prompt_tokens."),
+)
+_CALL_QUIRKS = (
+    ("parallel_tools", False, "Calls one tool at a time."),
+    ("tool_delta", "whole", "Streams a tool call whole, without index and type, in the finish chunk."),
+    ("tool_delta", "fragments", "Streams tool arguments in fragments with an index."),
+    ("named_tool_finish", "stop", "A named tool_choice finishes with `stop` although a tool is called."),
 )
 
 
@@ -152,6 +183,25 @@ class Deployment:
             "quirks": [*self.profile.quirks(), *self._limit_sentences()],
         }
 
+    def in_catalogue(self) -> dict[str, object]:
+        """This deployment's entry in the catalogue of GitHub Models."""
+        profile, answers = self.profile, self.profile.task == "chat"
+        able = {
+            "streaming": answers,
+            "tool-calling": answers and profile.tools,
+            "reasoning": profile.reasoning != "none",
+        }
+        return {
+            "id": f"{profile.publisher}/{self.name}",
+            "name": self.name,
+            "publisher": profile.provider,
+            "summary": " ".join(profile.quirks()),
+            "rate_limit_tier": "custom",
+            "supported_input_modalities": sorted(profile.inputs | ({"image"} if profile.images else set())),
+            "supported_output_modalities": ["text" if answers else "embeddings"],
+            "tags": [name for name, has in able.items() if has],
+        }
+
     def _limit_sentences(self) -> list[str]:
         limits = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}
         return [f"At most {limit} {what} per minute." for what, limit in limits.items() if limit is not None]
@@ -162,6 +212,7 @@ _PATHS: Mapping[Kind, str] = {
     "models": "/models",
     "openai-deployment": "/openai/deployments/{name}",
     "openai-v1": "/openai/v1",
+    "github": "/github/inference",
 }
 
 
@@ -184,8 +235,12 @@ class Catalog:
         """The deployment of that name, if it is served under that kind.
 
         Names match exactly, except on `/models`. Source: Azure AI Foundry, 'Endpoints': routing ignores case.
+        On GitHub Models they are `publisher/name`, or the name alone as on its former host.
         """
-        found = self._by_name.get(name)
+        publisher, slash, plain = name.partition("/")
+        found = self._by_name.get(plain if slash and kind == "github" else name)
+        if found is not None and slash and kind == "github" and found.profile.publisher != publisher:
+            return None
         if found is None and kind == "models":
             found = next((item for item in self.deployments if item.name.lower() == name.lower()), None)
         return found if found is not None and kind in found.kinds else None

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._errors import Reply, too_many_requests
-from ._profiles import Deployment
+from ._errors import Reply, rate_limit_reached, too_many_requests
+from ._profiles import Deployment, Kind
 
 Clock = Callable[[], float]
 """Seconds from any starting point, such as `time.monotonic`."""
@@ -97,16 +97,19 @@ class Rates:
         calls, tokens = (None if limit is None else Bucket(limit, self._clock()) for limit in limits)
         return Allowance(calls, tokens)
 
-    def admit(self, allowance: Allowance, route: str, api_version: str) -> Reply | None:
-        """Count one request, or the 429 (E24) that refuses it: a refused request costs nothing."""
+    def admit(self, allowance: Allowance, kind: Kind, route: str, api_version: str) -> Reply | None:
+        """Count one request, or the 429 (E24; E26 on GitHub) that refuses it: a refused request costs nothing."""
         with self._lock:
             seconds, policy = allowance.wait(self._clock())
             if not seconds and allowance.requests:
                 allowance.requests.take(1)
         if not seconds:
             return None
+        whole = max(1, math.ceil(seconds - _ROUNDING))
+        if kind == "github":
+            return rate_limit_reached(whole, allowance.requests.limit if allowance.requests else None)
         operation = _OPERATIONS.get(route, "ChatCompletions_Create")
-        reply = too_many_requests(max(1, math.ceil(seconds - _ROUNDING)), operation, api_version)
+        reply = too_many_requests(whole, operation, api_version)
         return Reply(reply.status, reply.body, {**reply.headers, "policy-id": policy})
 
     def charge(self, allowance: Allowance, tokens: int) -> None:

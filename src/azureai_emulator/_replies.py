@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from . import _limits, _safety
+from . import _limits, _logprobs, _safety
 from ._brain import ToolCall
 from ._gate import Task
 from ._limits import WORDS, Choice
@@ -62,6 +62,23 @@ def body(completion: Completion) -> Json:
     return whole
 
 
+def accounting(completion: Completion) -> dict[str, str]:
+    """The headers by which a serverless endpoint accounts for a whole answer; streams leave before it is known.
+
+    Source: recorded answers of serverless endpoints for the names, from which the meaning is taken.
+    """
+    if completion.task.kind != "serverless":
+        return {}
+    usage = completion.usage
+    counts = {
+        "prompt_token_len": usage["prompt_tokens"],
+        "sampling_token_len": usage["completion_tokens"],
+        "num_tokens": usage["total_tokens"],
+        "num_chars": sum(len(choice.text) for choice in completion.choices),
+    }
+    return {name: str(count) for name, count in counts.items()}
+
+
 def _prompt_filter_results(completion: Completion) -> Json:
     return [{"prompt_index": 0, "content_filter_results": _safety.results(completion.triggers, jailbreak=True)}]
 
@@ -71,7 +88,15 @@ def _choice(completion: Completion, index: int, choice: Choice | LiveChoice) -> 
     if completion.task.profile.content_filter:
         entry["logprobs"] = None
         entry["content_filter_results"] = _answer_filter_results(completion)
+    scores = _scores(completion, choice)
+    if scores and choice.text:
+        entry["logprobs"] = scores.chat(entry["message"]["content"])
     return entry
+
+
+def _scores(completion: Completion, choice: Choice | LiveChoice) -> _logprobs.Scores | None:
+    top = _logprobs.asked_for(completion.task.body)
+    return None if top is None else _logprobs.Scores(choice, top)
 
 
 def _answer_filter_results(completion: Completion) -> Json:
@@ -90,6 +115,8 @@ def _message(completion: Completion, choice: Choice | LiveChoice) -> Json:
         message["tool_calls"] = []
     if choice.reasoning and _apart(completion.task):
         message["reasoning_content"] = choice.reasoning
+    if profile.reasoning_is_null:
+        message["reasoning_content"] = None
     if profile.content_filter:
         message["refusal"] = None
     return message
@@ -163,8 +190,9 @@ def _choice_frames(completion: Completion, index: int, choice: Choice | LiveChoi
     if choice.reasoning and _apart(completion.task):
         for piece in WORDS.findall(choice.reasoning):
             yield _frame(completion, index, {"content": "", "reasoning_content": piece})
+    scores = _scores(completion, choice)
     for piece in _content_pieces(completion.task, choice):
-        yield _frame(completion, index, {"content": piece}, screened=True)
+        yield _frame(completion, index, {"content": piece}, screened=True, logprobs=scores and scores.chat(piece))
     if fragments:
         for delta in _call_fragments(choice.calls):
             yield _frame(completion, index, delta)
@@ -173,10 +201,12 @@ def _choice_frames(completion: Completion, index: int, choice: Choice | LiveChoi
     yield _finish_frame(completion, index, choice)
 
 
-def _frame(completion: Completion, index: int, delta: Json, *, screened: bool = False) -> Json:
+def _frame(completion: Completion, index: int, delta: Json, *, screened: bool = False, logprobs: Json = None) -> Json:
     choice: Json = {"index": index, "delta": delta, "finish_reason": None}
+    if logprobs is not None:
+        choice["logprobs"] = logprobs
     if completion.task.profile.content_filter:
-        choice["logprobs"] = None
+        choice.setdefault("logprobs", None)
         if screened:
             choice["content_filter_results"] = _safety.results()
     return {**completion.envelope(_CHUNK), "choices": [choice]}
@@ -225,9 +255,15 @@ def _last_delta(completion: Completion, choice: Choice | LiveChoice) -> Json:
 
 def text_body(completion: Completion) -> Json:
     """The body of a plain `/completions` answer. Source: Azure AI Model Inference REST reference, 'Completions'."""
+    scored = ((choice, _scores(completion, choice)) for choice in completion.choices)
     choices = [
-        {"index": index, "text": choice.text, "finish_reason": choice.finish, "logprobs": None}
-        for index, choice in enumerate(completion.choices)
+        {
+            "index": index,
+            "text": choice.text,
+            "finish_reason": choice.finish,
+            "logprobs": scores and scores.text(choice.text),
+        }
+        for index, (choice, scores) in enumerate(scored)
     ]
     return {**completion.envelope("text_completion"), "choices": choices, "usage": completion.usage}
 
@@ -235,8 +271,9 @@ def text_body(completion: Completion) -> Json:
 def text_frames(completion: Completion) -> Iterator[Json]:
     """The frames of a streamed `/completions` answer: the same shape as the body."""
     for index, choice in enumerate(completion.choices):
+        scores = _scores(completion, choice)
         for piece in choice.pieces():
-            yield _text_frame(completion, index, piece, None)
+            yield _text_frame(completion, index, piece, None, scores and scores.text(piece))
         yield _text_frame(completion, index, "", choice.finish)
     if completion.task.profile.stream_usage == "finish" or (completion.task.body.get("stream_options") or {}).get(
         "include_usage"
@@ -244,8 +281,8 @@ def text_frames(completion: Completion) -> Iterator[Json]:
         yield {**completion.envelope("text_completion"), "choices": [], "usage": completion.usage}
 
 
-def _text_frame(completion: Completion, index: int, text: str, finish: str | None) -> Json:
-    choice = {"index": index, "text": text, "finish_reason": finish, "logprobs": None}
+def _text_frame(completion: Completion, index: int, text: str, finish: str | None, logprobs: Json = None) -> Json:
+    choice = {"index": index, "text": text, "finish_reason": finish, "logprobs": logprobs}
     return {**completion.envelope("text_completion"), "choices": [choice]}
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -22,17 +21,17 @@ from ._rates import Clock
 from ._space import Space
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from ._app import State
     from ._brain import Brain
     from ._record import Record
     from ._replay import Replay
+    from ._wire import Server
 
 Deployments = Iterable[Deployment | str] | Path | None
 """Deployments, names of shipped ones, or a TOML file of them."""
 HOST = "127.0.0.1"
 _START_SECONDS = 10.0
+_STOP_SECONDS = 5  # far more than it takes: a busy machine is no reason to complain
 
 
 class Emulator(Endpoint):
@@ -58,9 +57,8 @@ class Emulator(Endpoint):
         self.tape = tape
         """What answers in place of deployments."""
         self._state: State | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def brains(self) -> "list[Brain]":
@@ -80,7 +78,7 @@ class Emulator(Endpoint):
 
     def start(self) -> Self:
         """Bind the port and serve; an `OSError` when the port is taken."""
-        uvicorn, app, http = _server_libraries()
+        uvicorn, app, wire = _server_libraries()
         for brain in self.brains:
             getattr(brain, "load", _nothing)()
         listener = _listen(self._port)
@@ -90,16 +88,16 @@ class Emulator(Endpoint):
             app.create_app(self._state),
             access_log=False,
             date_header=False,
-            http=http.HttpProtocol,
+            http=wire.HttpProtocol,
             lifespan="off",
             log_config=None,
             proxy_headers=False,  # a forwarded address would hide whose connection a fault has to cut
             server_header=False,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=_STOP_SECONDS,
             ws="none",
         )
-        self._server = uvicorn.Server(config)
-        self._state.drop_connection = self._drop_connection
+        self._server = wire.Server(config)
+        self._state.drop_connection = self._server.drop
         self._thread = threading.Thread(target=self._run, args=(listener,), name="azureai-emulator", daemon=True)
         self._thread.start()
         self._wait_until_started()
@@ -107,11 +105,7 @@ class Emulator(Endpoint):
 
     def _run(self, listener: socket.socket) -> None:
         with listener:
-            asyncio.run(self._serve(listener))
-
-    async def _serve(self, listener: socket.socket) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self._server_or_fail().serve(sockets=[listener])
+            asyncio.run(self._server_or_fail().serve(sockets=[listener]))
 
     def _wait_until_started(self) -> None:
         server, waiter = self._server_or_fail(), threading.Event()
@@ -125,20 +119,10 @@ class Emulator(Endpoint):
         """End the server and its thread, answers on their way included; a second call does nothing."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
-            if self._loop is not None and self._thread.is_alive():
-                self._loop.call_soon_threadsafe(self._cut_all)
             self._thread.join()
-        self._server = self._thread = self._loop = None
+        self._server = self._thread = None
 
-    def _cut_all(self) -> None:
-        """Streams that are still open would hold the server back for as long as they last."""
-        state = self._server_or_fail().server_state
-        for task in list(state.tasks):
-            task.cancel()
-        for connection in list(state.connections):
-            _end(connection.transport, reset=False)
-
-    def _server_or_fail(self) -> "uvicorn.Server":
+    def _server_or_fail(self) -> "Server":
         if self._server is None:
             raise RuntimeError("The emulator is not running: use `with serve() as emulator`.")
         return self._server
@@ -150,12 +134,6 @@ class Emulator(Endpoint):
 
     def _running(self) -> Space:
         return self._state_or_fail().main
-
-    def _drop_connection(self, scope: Any, reset: bool) -> None:
-        """Close a request's connection after what was sent, or reset it at once."""
-        for connection in list(self._server_or_fail().server_state.connections):
-            if getattr(connection, "client", None) == scope["client"]:
-                _end(connection.transport, reset=reset)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -215,15 +193,6 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _end(transport: Any, *, reset: bool) -> None:
-    if not reset:
-        transport.close()
-        return
-    raw = transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 def _server_libraries() -> tuple[Any, Any, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from . import _errors, _limits, _media, _replies, _safety, _tokens, _vectors
+from . import _errors, _limits, _logprobs, _media, _replies, _safety, _tokens, _vectors
 from ._brain import Answer, Ask, Brain, RulesBrain
 from ._errors import Refusal, Reply, ServiceError
 from ._gate import Task
@@ -64,7 +64,7 @@ def chat(task: Task) -> Reply | Stream:
     if task.body.get("stream"):
         done = _replies.ends_with_done(completion)
         return _stream(_replies.frames(completion), completion, done=done)
-    return Reply(200, _replies.body(completion))
+    return Reply(200, _replies.body(completion), _replies.accounting(completion))
 
 
 def _require(body: Json, field: str) -> None:
@@ -77,7 +77,10 @@ def _check_unsupported(task: Task) -> None:
         message = f"Unsupported parameter: '{name}' is not supported with this model."
         if name == "max_tokens":
             message += " Use 'max_completion_tokens' instead."
-        raise Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=task.body[name])
+        raise _lacking(
+            task,
+            Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=task.body[name]),
+        )
     if task.body.get("tools") and not task.profile.tools:
         raise _tools_refused(task)
 
@@ -96,9 +99,9 @@ _JSON_SCHEMA_SINCE = "2024-08-01"
 def _check_format(task: Task) -> None:
     kind = (task.body.get("response_format") or {}).get("type", "text")
     if kind == "json_object" and not task.profile.json_object:
-        raise _format_refused(kind)
+        raise _format_refused(task, kind)
     if kind == "json_schema" and not task.profile.json_schema:
-        raise _format_refused(kind)
+        raise _format_refused(task, kind)
     if kind == "json_schema" and task.kind == "openai-deployment" and task.api_version < _JSON_SCHEMA_SINCE:
         message = "response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later"
         raise Refusal(message, param="response_format")
@@ -106,9 +109,18 @@ def _check_format(task: Task) -> None:
         _check_json_is_mentioned(task.body["messages"])
 
 
-def _format_refused(kind: str) -> Refusal:
+def _format_refused(task: Task, kind: str) -> Exception:
     message = f"response_format '{kind}' is not supported by this model."
-    return Refusal(message, param="response_format", nature="type", code="parameter_not_supported", value=kind)
+    refusal = Refusal(message, param="response_format", nature="type", code="parameter_not_supported", value=kind)
+    return _lacking(task, refusal)
+
+
+def _lacking(task: Task, refusal: Refusal) -> Exception:
+    """The refusal of a field of the standard body. vLLM knows them all, so it is the gateway that says no there (E14).
+
+    Source: Azure AI Model Inference REST reference, 'Extensibility'.
+    """
+    return ServiceError(_errors.refusal_reply(refusal, "azure")) if task.style == "vllm" else refusal
 
 
 def _check_json_is_mentioned(messages: list[Json]) -> None:
@@ -140,14 +152,15 @@ def _screen(task: Task, text: str) -> _safety.Found:
 
 def _ask(task: Task) -> Ask:
     body = task.body
-    choice: Json = body.get("tool_choice") or "auto"
+    tools = () if task.profile.tools_ignored else tuple(body.get("tools") or ())
+    choice: Json = (body.get("tool_choice") if tools else None) or "auto"
     named = choice["function"]["name"] if isinstance(choice, dict) else None
     return Ask(
         messages=_read_messages(body["messages"], task),
-        tools=tuple(body.get("tools") or ()),
+        tools=tools,
         choice="named" if named else choice,
         named=named,
-        parallel=body.get("parallel_tool_calls") is not False,
+        parallel=task.profile.parallel_tools and body.get("parallel_tool_calls") is not False,
         response_format=body.get("response_format"),
         id_style="short" if task.profile.short_call_ids else "long",
         **_generation(body),
@@ -161,6 +174,7 @@ def _generation(body: Json) -> Json:
         "stop": (stop,) if isinstance(stop, str) else tuple(stop),
         "sampling": {name: body[name] for name in _SAMPLING if body.get(name) is not None},
         "room": _limits.output_limit(body),
+        "logprobs": _logprobs.asked_for(body),
     }
 
 
@@ -181,7 +195,7 @@ def _complete(task: Task, ask: Ask, prompt_tokens: int, found: _safety.Found) ->
     room = left if wanted is None else min(wanted, left)
     filtered, count = "filter-answer" in found, task.body.get("n") or 1
     if answer.written is not None and task.body.get("stream") and not filtered and count == 1:
-        live = LiveChoice(answer.written, room, answer.reasoning, ask.stop)
+        live = LiveChoice(answer.written, room, answer.reasoning, ask.stop, scores=answer.scores)
         return _replies.new_completion(task, [live], prompt_tokens, found)
     choice = _limits.finish(task, _whole(answer, room), room, filtered=filtered)
     return _replies.new_completion(task, [choice] * count, prompt_tokens, found)
@@ -221,6 +235,8 @@ def text(task: Task) -> Reply | Stream:
     check_text_fields(task.body)
     prompts = _prompts(task.body.get("prompt"))
     found = _screen(task, "\n".join(prompts))
+    if _limits.output_limit(task.body) is None and not task.openai:
+        task = replace(task, body={**task.body, "max_tokens": _TEXT_LIMIT})
     asks = [Ask([{"role": "user", "content": prompt}], **_generation(task.body)) for prompt in prompts]
     prompt_tokens = sum(_tokens.count(prompt) for prompt in prompts)
     parts = [_complete(task, ask, prompt_tokens, found) for ask in asks]
@@ -228,7 +244,11 @@ def text(task: Task) -> Reply | Stream:
     completion = _replies.new_completion(task, choices, prompt_tokens, found)
     if task.body.get("stream"):
         return _stream(_replies.text_frames(completion), completion)
-    return Reply(200, _replies.text_body(completion))
+    return Reply(200, _replies.text_body(completion), _replies.accounting(completion))
+
+
+_TEXT_LIMIT = 256
+"""Source: Azure AI Model Inference REST reference, 'Completions'."""
 
 
 def _prompts(prompt: Json) -> list[str]:
@@ -255,7 +275,7 @@ def embeddings(task: Task) -> Reply:
     else:
         vectors = [_vectors.meaning_vector(meaning, size, input_type) for meaning in embed(texts)]
     used = sum(min(count, task.profile.context_window) for count in counts)
-    return _embedding_reply(task, vectors, {"prompt_tokens": used, "total_tokens": used}, task.served_name)
+    return _embedding_reply(task, vectors, {"prompt_tokens": used, "total_tokens": used})
 
 
 def _size(task: Task) -> int:
@@ -310,7 +330,7 @@ def image_embeddings(task: Task) -> Reply:
     ]
     used = 1000 * len(pairs)
     usage = {"prompt_tokens": used, "completion_tokens": 0, "total_tokens": used, "images": len(pairs)}
-    return _embedding_reply(task, vectors, usage, f"{task.served_name}-image")
+    return _embedding_reply(task, vectors, usage, task.profile.image_model)
 
 
 def _image(index: int, item: Json) -> tuple[bytes, str]:
@@ -322,14 +342,15 @@ def _image(index: int, item: Json) -> tuple[bytes, str]:
     return _media.decode_data_url(item["image"], "image", f"{field}.image")[1], item.get("text") or ""
 
 
-def _embedding_reply(task: Task, vectors: list[list[float]], usage: Json, model: str) -> Reply:
+def _embedding_reply(task: Task, vectors: list[list[float]], usage: Json, model: str | None = None) -> Reply:
     encoding = task.body.get("encoding_format") or "float"
     data = [
         {"index": index, "object": "embedding", "embedding": _vectors.encode(vector, encoding)}
         for index, vector in enumerate(vectors)
     ]
-    named = task.model_given or task.profile.error_style == "openai"
-    body = {"id": uuid4().hex, "object": "list", "data": data, "model": model if named else "", "usage": usage}
+    named = model or task.model_given or task.profile.error_style == "openai"
+    served = (model or task.served_name) if named else ""
+    body = {"id": uuid4().hex, "object": "list", "data": data, "model": served, "usage": usage}
     return Reply(200, body, {} if named else {"x-api-warning": "model was not set"})
 
 

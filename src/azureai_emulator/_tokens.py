@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -30,10 +31,24 @@ def cut(text: str, limit: int) -> str:
     return "".join(_PIECE.findall(text)[:limit]) if count(text) > limit else text
 
 
+def split(text: str) -> list[str]:
+    """The tokens of the text; together they are the text."""
+    tokens = _PIECE.findall(text)
+    rest = text[sum(map(len, tokens)) :]  # white space at the end
+    return [*tokens, rest] if rest else tokens
+
+
 def count_messages(messages: list[Json], tools: list[Json]) -> int:
     """Prompt tokens of a chat request: its texts, its media at a flat rate, its tool definitions."""
     total = sum(_count_message(message) for message in messages)
     return total + (count(json.dumps(tools, ensure_ascii=False)) if tools else 0)
+
+
+def count_audio(messages: Iterable[Json]) -> int:
+    """Those of the prompt tokens that are audio."""
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return sum(_MEDIA_TOKENS for part in parts if part["type"] in ("audio_url", "input_audio"))
 
 
 def _count_message(message: Json) -> int:

@@ -245,6 +245,9 @@ def check_chat_fields(body: Json) -> None:
         )
         raise Refusal(message, param="parallel_tool_calls")
     _check_stream_partner(body)
+    if body.get("top_logprobs") is not None and not body.get("logprobs"):
+        message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
+        raise Refusal(message, param="top_logprobs")
 
 
 def _check_stream_partner(body: Json) -> None:
@@ -263,7 +266,13 @@ def check_text_fields(body: Json) -> None:
     """The same for `/completions`."""
     if body.get("prompt") is not None:
         _prompt("prompt", body["prompt"])
-    check_chat_fields({key: value for key, value in body.items() if key != "prompt"})
+    if body.get("logprobs") is not None:
+        _integer(0, _MOST_ALTERNATIVES)("logprobs", body["logprobs"])
+    check_chat_fields({key: value for key, value in body.items() if key not in ("prompt", "logprobs")})
+
+
+_MOST_ALTERNATIVES = 5
+"""Source: Azure OpenAI REST reference, 'Completions'."""
 
 
 def _is_token_list(value: Json) -> bool:

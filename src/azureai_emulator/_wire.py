@@ -1,17 +1,67 @@
-"""uvicorn's HTTP protocol, without its words on the terminal."""
+"""uvicorn without its words on the terminal, and with an end that waits for nobody."""
 
+import asyncio
 import logging
+import socket
+import struct
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 _LOGGER = logging.getLogger("azureai_emulator")
 _LOGGER.addHandler(logging.NullHandler())
+_LOGGER.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)))
+_ROUND_SECONDS = 0.01
 
 
 class HttpProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # uvicorn chooses it when it is imported
-    """What clients do wrong is answered; it is no news for whoever runs the emulator."""
+    """What clients do wrong is answered, and answers are cut only when the server ends: no news for who runs it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.logger = _LOGGER
+
+
+class Server(uvicorn.Server):
+    """A server that cuts the answers on their way when it ends, for a stream may last for minutes."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections, then what still worked for them, then the server."""
+        cutting = asyncio.ensure_future(self._keep_cutting())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _keep_cutting(self) -> None:
+        """A request that comes in at the last moment is met by the next round, a client that reads nothing by abort."""
+        cut: Any = _end
+        while True:
+            for connection in list(self.server_state.connections):
+                cut(connection.transport)
+            if not self.server_state.connections:
+                for task in list(self.server_state.tasks):
+                    task.cancel()
+            await asyncio.sleep(_ROUND_SECONDS)
+            cut = _abort
+
+    def drop(self, scope: Any, reset: bool) -> None:
+        """Close a request's connection after what was sent, or reset it at once."""
+        for connection in list(self.server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                (_reset if reset else _end)(connection.transport)
+
+
+def _end(transport: Any) -> None:
+    transport.close()
+
+
+def _abort(transport: Any) -> None:
+    transport.abort()
+
+
+def _reset(transport: Any) -> None:
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -61,6 +61,7 @@ def test_the_examples_hold(module):
         ("http://[::1]:8000/v1/", Kind.COMPATIBLE, "http://[::1]:8000/v1", None),
         ("http://127.0.0.1:8000", Kind.SERVERLESS, "http://127.0.0.1:8000", "ml.azure.com"),
         ("http://127.0.0.1:8000/serverless/score", Kind.SERVERLESS, "http://127.0.0.1:8000/serverless/score", "ml."),
+        ("http://127.0.0.1:8000/github/inference", Kind.GITHUB, "http://127.0.0.1:8000/github/inference", None),
         (" https://h.r.models.ai.azure.com/v1 ", Kind.SERVERLESS, "https://h.r.models.ai.azure.com/v1", "ml.azure.com"),
     ],
 )

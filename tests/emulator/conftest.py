@@ -20,7 +20,8 @@ def _load(path):
     spec.loader.exec_module(sys.modules[path.stem])
 
 
-_load(Path(__file__).with_name("fuzz.py"))
+for helper in ("fuzz.py", "shapes.py"):
+    _load(Path(__file__).with_name(helper))
 
 VERSION = "2024-05-01-preview"
 HI = [{"role": "user", "content": "Hi there, emulator"}]
@@ -34,7 +35,7 @@ class Wire:
         self.http = http
 
     def post(self, name, kind, route, body, *, version=VERSION, headers=None, **options):
-        if kind in ("models", "openai-v1"):
+        if kind in ("models", "openai-v1", "github"):
             body = {"model": name, **body}
         params = {} if kind == "openai-v1" or version is None else {"api-version": version}
         key = self.emulator.key

@@ -86,10 +86,12 @@ ANY_BODY = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4).flatmap(
 SAID = {"messages": [{"role": "user", "content": "Add 3 and 4 in Paris"}]}
 NAMES = [item.name for item in DEPLOYMENTS]
 GOOD_BODY = st.fixed_dictionaries(
-    {"model": st.sampled_from([*NAMES, "nope"])},
+    {"model": st.sampled_from([*NAMES, "openai/gpt-4o", "nope"])},
     optional={
         "stream": st.booleans(),
         "max_tokens": st.integers(0, 20),
+        "logprobs": st.sampled_from([True, False, 2]),
+        "top_logprobs": st.integers(0, 21),
         "tools": TOOLS,
         "response_format": SCHEMA.map(
             lambda schema: {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
@@ -148,10 +150,17 @@ ROUTES = [
     "images/embeddings",
     "info",
     "models",
+    "catalog/models",
     "v1/chat/completions",
     "",
 ]
-PREFIXES = ["/models/", "/openai/v1/", *(f"/{kind}/{{}}/" for kind in ("serverless", "openai/deployments"))]
+PREFIXES = [
+    "/models/",
+    "/openai/v1/",
+    "/github/inference/",
+    "/github/",
+    *(f"/{kind}/{{}}/" for kind in ("serverless", "openai/deployments")),
+]
 CONTROL = ["/", "/health", "/deployments", "/_emulator/exchanges", "/_emulator/exchanges/1", "/_emulator/faults"]
 CONTROL += ["/_emulator/page.js", "/_emulator/page.css", "/_emulator/exchanges/x", "/_emulator/exchanges?after=%C3%A9"]
 PATHS = st.builds(

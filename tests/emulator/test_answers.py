@@ -156,6 +156,37 @@ def test_served_name_may_differ(wire):
     assert wire.chat("phi-4-multimodal-instruct", "models").json()["model"] == "speech"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_phi_4_multimodal_counts_audio_apart(wire, stream):
+    """`audio_prompt_tokens` beside the sum that has them, and a reasoning that is null."""
+    sound = {"type": "audio_url", "audio_url": {"url": "https://example.com/a.wav"}}
+    asked = [{"role": "user", "content": [{"type": "text", "text": "Hi"}, sound, sound]}]
+    name = "phi-4-multimodal-instruct"
+    plain, without = wire.chat(name, "models", messages=asked).json(), wire.chat(name, "models").json()
+    usage = wire.frames(name, "models", messages=asked)[-1]["usage"] if stream else plain["usage"]
+
+    assert 0 < usage["audio_prompt_tokens"] < usage["prompt_tokens"]
+    assert without["usage"]["audio_prompt_tokens"] == 0
+    assert plain["choices"][0]["message"]["reasoning_content"] is None
+
+
+def test_text_completions_end_after_256_tokens(wire, emulator):
+    """Unless told otherwise; Azure OpenAI is not bound to that."""
+    emulator.script(["word " * 300] * 3)
+    ask = {"prompt": "Go on."}
+    short, longer, openai = (
+        wire.post(name, kind, "completions", body).json()
+        for name, kind, body in (
+            ("jais-30b-chat", "serverless", ask),
+            ("jais-30b-chat", "serverless", {**ask, "max_tokens": 280}),
+            ("gpt-4o", "openai-v1", ask),
+        )
+    )
+
+    assert [item["usage"]["completion_tokens"] for item in (short, longer, openai)] == [256, 280, 300]
+    assert [item["choices"][0]["finish_reason"] for item in (short, longer, openai)] == ["length", "length", "stop"]
+
+
 @pytest.mark.parametrize("stop", ["emulator", ["nowhere", "emulator"]])
 def test_stop_sequences_cut(wire, stop):
     """The answer ends before the stop sequence."""

@@ -2,11 +2,13 @@
 
 import io
 import json
+import logging
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -47,7 +49,7 @@ def test_plain_text_has_everything(shipped):
     for item in DEPLOYMENTS:
         assert shipped.endpoint(item.name) in lines
         assert any(line.startswith(item.name + " ") and line.endswith(skills(item.profile)) for line in lines)
-    for part in ("Served as serverless, models", f"Page       {shipped.url}/", "Key        emulator-key"):
+    for part in ("Served as serverless, models, github", f"Page       {shipped.url}/", "Key        emulator-key"):
         assert part in lines
     assert f"openai-v1  {shipped.url}/openai/v1  (say which one as `model`)" in lines
 
@@ -227,3 +229,29 @@ def test_it_stops_cleanly_with_open_streams(command, number):
     assert process.returncode == 0
     assert errors == ""
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_interrupts_no_wait_is_heard(number):
+    """As one right before the wait does, and one that another thread gets."""
+    elsewhere = threading.Timer(0.1, signal.raise_signal, [number])
+
+    assert main(["--port", "0"], show=lambda _: elsewhere.start()) == 0
+
+
+def test_nothing_is_logged_about_what_is_cut(caplog):
+    """Not for waits, not for streams, not for a client that reads nothing of an endless answer, not for late ones."""
+    caplog.set_level(logging.INFO)
+    with serve(key="emulator-key") as emulator:
+        emulator.script(["word " * 100_000] * 5)
+        clients = [chat(emulator.url, fault) for fault in ("frame-latency=60", "latency=60", "drip")]
+        clients.append(chat(emulator.url, "framing=lf"))
+        assert clients[0].recv(15) == clients[3].recv(15) == b"HTTP/1.1 200 OK"
+        started = time.monotonic()
+        clients.append(chat(emulator.url, "latency=60"))
+    for client in clients:
+        client.close()
+
+    assert [record for record in caplog.records if record.levelno > logging.INFO or record.exc_info] == []
+    assert time.monotonic() - started < 5

@@ -59,7 +59,7 @@ def test_a_file_says_what_is_served(write):
     assert (small.kinds, small.profile.context_window, small.profile.tools) == (("serverless",), 500, False)
     assert small.profile.tool_delta == "whole"
     assert small.profile.inputs == frozenset({"text", "image"})
-    assert vectors.kinds == ("openai-deployment", "openai-v1", "models")
+    assert vectors.kinds == ("openai-deployment", "openai-v1", "models", "github")
     assert len(texts.json()["data"][0]["embedding"]) == 8
     assert texts.headers["x-ratelimit-limit-tokens"] == "900"
 
@@ -152,7 +152,7 @@ def test_phi_vision_refuses_stream_options_and_tools(wire):
     assert streamed.status_code == 400
     assert "extra_forbidden" in streamed.json()["message"]
     assert "tool choice requires" in wire.chat(name, "serverless", tools=tools).json()["message"]
-    assert wire.chat(name, "serverless", response_format={"type": "json_object"}).status_code == 400
+    assert wire.chat(name, "serverless", response_format={"type": "json_object"}).status_code == 422
 
 
 def test_jamba_refuses_in_a_list_of_strings(wire):

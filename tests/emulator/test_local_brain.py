@@ -7,10 +7,12 @@ import json
 import time
 from importlib.util import find_spec
 
+import httpx
 import pytest
 from pydantic import BaseModel, Field
+from shapes import check, frames_of
 
-from azureai_emulator import _local, _weights, serve
+from azureai_emulator import _local, _tokens, _weights, serve
 from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
 
 if not all(find_spec(name) for name in _local._LIBRARIES):
@@ -96,6 +98,28 @@ def test_tokens_stream_as_they_are_made(emulator, model):
     assert len(pieces) > 10
     assert "".join(pieces) == model.invoke("Tell me about rivers.").text
     assert times[-1] - times[0] > 0.05
+
+
+@pytest.mark.parametrize(
+    "schema", [None, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}]
+)
+def test_logprobs_are_the_models_own(emulator, schema):
+    """Its own tokens, not the words of the rules; of everything that was sent, plain and streamed, in JSON too."""
+    body = {"model": "gpt-4o", "logprobs": True, "top_logprobs": 2, "max_tokens": 20}
+    body["messages"] = [{"role": "user", "content": "Say hello to Zoë in JSON."}]
+    if schema:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    url, headers = emulator.endpoint("gpt-4o", "openai-v1") + "/chat/completions", {"api-key": emulator.key}
+    plain = httpx.post(url, json=body, headers=headers, timeout=60).json()
+    frames = frames_of(httpx.post(url, json={**body, "stream": True}, headers=headers, timeout=60).text)
+    found = plain["choices"][0]["logprobs"]["content"]
+    streamed = [choice.get("logprobs") or {"content": []} for frame in frames for choice in frame["choices"]]
+
+    check(plain, "chat.completion.json")
+    assert b"".join(bytes(entry["bytes"]) for entry in found).decode() == plain["choices"][0]["message"]["content"]
+    assert [entry for part in streamed for entry in part["content"]] == found
+    assert {len(entry["top_logprobs"]) for entry in found} == {2}
+    assert {entry["token"] for entry in found} - set(_tokens.split(plain["choices"][0]["message"]["content"]))
 
 
 async def test_tokens_stream_in_async_code(model):

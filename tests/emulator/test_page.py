@@ -188,9 +188,16 @@ def test_keyboard_and_narrow_screens(opened, http):
 
 
 def test_a_wrong_key_is_said(browser, emulator):
-    """And asked for again."""
+    """And asked for again: nothing is shown or kept until the right one is given."""
     page = Page(browser)
     browser.get(emulator.url)
     page.write("#key", "wrong")
-
     page.sees("#login-error", "That is not the key.")
+
+    assert page.find("#login").is_displayed()
+    assert not page.find("#app").is_displayed()
+    assert browser.execute_script("return sessionStorage.getItem('key')") is None
+    page.find("#key").clear()
+    page.write("#key", emulator.key)
+    page.sees("#status", "exchange")
+    assert not page.find("#login").is_displayed()

@@ -57,6 +57,7 @@ def test_deployments_are_listed_with_urls_that_work(wire, emulator):
     assert mistral["urls"] == {
         "serverless": f"{emulator.url}/serverless/mistral-large-2411",
         "models": f"{emulator.url}/models",
+        "github": f"{emulator.url}/github/inference",
     }
     assert all(item["quirks"] and item["profile"] for item in listed)
 
@@ -269,6 +270,31 @@ def test_request_ids_per_kind(wire):
     assert {"apim-request-id", "x-request-id"} <= set(openai)
     assert all(h["x-ms-client-request-id"] == sent["x-ms-client-request-id"] for h in (serverless, openai, both))
     assert "x-ms-client-request-id" not in models
+
+
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [("chat/completions", {"messages": [{"role": "user", "content": "Hi"}]}), ("completions", {"prompt": "Hi"})],
+)
+def test_serverless_answers_are_accounted_for(wire, route, asked):
+    """In headers that agree with the body; neither on other kinds nor in streams."""
+    answer = wire.post("mistral-large-2411", "serverless", route, asked)
+    usage, choice = answer.json()["usage"], answer.json()["choices"][0]
+    text = choice["text"] if route == "completions" else choice["message"]["content"]
+    streamed = wire.post("mistral-large-2411", "serverless", route, {**asked, "stream": True})
+
+    assert {name: int(answer.headers[name]) for name in ACCOUNTING} == dict(
+        zip(
+            ACCOUNTING,
+            (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"], len(text)),
+            strict=True,
+        )
+    )
+    for other in (streamed, wire.post("gpt-4o", "openai-v1", route, asked), wire.chat("mistral-large-2411", "models")):
+        assert not set(ACCOUNTING) & set(other.headers)
+
+
+ACCOUNTING = ("prompt_token_len", "sampling_token_len", "num_tokens", "num_chars")
 
 
 def test_text_completions_plain_and_streamed(wire, read_events):

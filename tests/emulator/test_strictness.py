@@ -271,6 +271,63 @@ def test_models_without_tools_say_so(wire, name):
     assert answer.json()["message"].startswith('"auto" tool choice requires')
 
 
+@pytest.mark.parametrize(
+    "choice", ["auto", "required", {"type": "function", "function": {"name": TOOL["function"]["name"]}}]
+)
+def test_llama_takes_tools_and_ignores_them(wire, choice):
+    """Text, whatever `tool_choice` says; as if no tools had been sent, streams too."""
+    name, without = "llama-3.3-70b-instruct", {"messages": [{"role": "user", "content": "Weather in Paris?"}]}
+    asked = {**without, "tools": [TOOL], "tool_choice": choice}
+    plain, bare = (wire.chat(name, "serverless", **fields).json() for fields in (asked, without))
+    deltas = [item["delta"] for frame in wire.frames(name, "models", **asked) for item in frame["choices"]]
+
+    assert plain["choices"] == bare["choices"]
+    assert plain["usage"] == bare["usage"]
+    assert plain["choices"][0]["finish_reason"] == "stop"
+    assert "tool_calls" not in plain["choices"][0]["message"]
+    assert "".join(delta["content"] for delta in deltas) == plain["choices"][0]["message"]["content"]
+    assert all("tool_calls" not in delta for delta in deltas)
+
+
+@pytest.mark.parametrize(("name", "calls"), [("gpt-4o", 2), ("gpt-reasoning", 1)])
+def test_the_reasoning_gpt_calls_one_tool_at_a_time(wire, name, calls):
+    """Both are asked for in one sentence. Source: Azure OpenAI, 'Reasoning models': no parallel tool calls."""
+    two = {"a": {"type": "integer"}, "b": {"type": "integer"}}
+    multiply = {
+        "name": "multiply",
+        "description": "Multiply two numbers.",
+        "parameters": {"type": "object", "properties": two},
+    }
+    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    weather = {"name": "get_weather", "description": "Get the weather of a city.", "parameters": place}
+    tools = [{"type": "function", "function": function} for function in (weather, multiply)]
+    asked = [{"role": "user", "content": "What is the weather in Paris, and what is 17 times 23?"}]
+
+    assert len(wire.message(name, tools=tools, messages=asked)["tool_calls"]) == calls
+
+
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+@pytest.mark.parametrize("name", ["llama-3.3-70b-instruct", "deepseek-r1", "phi-4-mini-instruct"])
+def test_text_only_models_refuse_json(wire, name, kind):
+    """E14 by the gateway: their containers would know the field."""
+    schema = {"name": "x", "schema": {"type": "object"}}
+    asked = {"type": kind} if kind == "json_object" else {"type": kind, "json_schema": schema}
+    answer = wire.chat(name, "models", response_format=asked)
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "parameter_not_supported"
+    assert answer.json()["detail"] == {"loc": ["body", "response_format"], "input": kind}
+
+
+@pytest.mark.parametrize("field", ["temperature", "top_p", "presence_penalty", "frequency_penalty"])
+def test_deepseek_r1_refuses_sampling_parameters(wire, field):
+    """E14; a limit and stop sequences are taken."""
+    answer = wire.chat("deepseek-r1", "serverless", **{field: 0.5})
+
+    assert (answer.status_code, answer.json()["detail"]) == (422, {"loc": ["body", field], "input": 0.5})
+    assert wire.chat("deepseek-r1", "serverless", max_tokens=50, stop=["x"]).status_code == 200
+
+
 def test_phi_refuses_json_mode(wire):
     """E14: the detail is an object."""
     answer = wire.chat("phi-3-mini-4k-instruct", "serverless", response_format={"type": "json_object"})

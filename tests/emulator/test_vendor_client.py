@@ -435,7 +435,7 @@ def test_tools(document, client):
 def test_streamed_tools(connect):
     """The fragments of a streamed call make the call of the plain answer, in both styles of delta."""
     asked = [UserMessage(content="When is the next flight from Miami to Seattle?")]
-    for name in ("mistral-large-2411", "llama-3.3-70b-instruct"):
+    for name in ("mistral-large-2411", "jamba-1.5-large"):
         result = connect(name, "serverless").complete(messages=asked, tools=[FLIGHT], stream=True)
         deltas = [update.choices[0].delta for update in result if update.choices]
         pieces = [call.function.arguments for delta in deltas for call in delta.tool_calls or ()]

@@ -24,7 +24,6 @@ WITH_TOOLS = [
     ("/openai/v1", "gpt-4o"),
     ("/openai/v1", "gpt-reasoning"),
     ("/models", "cohere-command-r-plus"),
-    ("/models", "llama-3.3-70b-instruct"),
     ("/models", "gpt-4o-mini"),
     ("/models", "jais-30b-chat"),
     ("/models", "jamba-1.5-large"),
@@ -109,6 +108,18 @@ async def test_a_checkpointed_conversation_goes_on(emulator: Emulator, base: str
     result = await agent.ainvoke({"messages": [HumanMessage("What is 3 times 5?")]}, thread)
 
     assert [m.content for m in result["messages"] if isinstance(m, ToolMessage)] == ["391", "15"]
+
+
+@pytest.mark.parametrize("base", ["/models", "/serverless/llama-3.3-70b-instruct"])
+async def test_an_agent_on_a_model_that_ignores_tools_answers_in_text(emulator: Emulator, base: str) -> None:
+    """Llama takes tools and never calls one: one request with the tools in it, one answer, and the agent ends."""
+    agent = create_agent(chat(emulator, base, "llama-3.3-70b-instruct"), tools=[get_weather, multiply])
+
+    for messages in (agent.invoke(QUESTION)["messages"], (await agent.ainvoke(QUESTION))["messages"]):
+        assert [message.type for message in messages] == ["human", "ai"]
+        assert messages[-1].text
+        assert messages[-1].tool_calls == []
+    assert [len(request.body["tools"]) for request in emulator.requests] == [2, 2]
 
 
 @pytest.mark.parametrize("repair", [None, True])

@@ -561,9 +561,8 @@ WITH_TOOLS = [
     "jamba-1.5-large",
     "jais-30b-chat",
     "gpt-4o-mini",
-    "llama-3.3-70b-instruct",
 ]
-WITHOUT_TOOLS = ["phi-3-mini-4k-instruct", "deepseek-r1"]
+WITHOUT_TOOLS = ["phi-3-mini-4k-instruct", "deepseek-r1", "llama-3.3-70b-instruct"]
 
 
 @pytest.fixture
@@ -574,8 +573,6 @@ def on_emulator(emulator):
         found = next(d for d in _deployments(emulator) if d["name"] == name)
         urls = found["urls"]
         url = next(iter(urls.values())) if isinstance(urls, dict) else urls[0]
-        # the catalogue says that Llama has no tools; its deployment takes them, which the user knows better
-        options.setdefault("is_function_calling_model", True if name in WITH_TOOLS else None)
         return AzureAICompletionsModel(url, emulator.key, model=name, **options)
 
     return make
@@ -631,6 +628,17 @@ async def test_a_react_agent_on_every_model(on_emulator, name, streaming):
 
     assert used[0] == "add"
     assert _is_right(name, await handler)
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "whole"])
+async def test_a_function_agent_on_a_model_that_ignores_tools_answers_in_text(on_emulator, streaming):
+    """Llama takes tools and never calls one: whoever insists on them gets words, and the agent ends."""
+    llm = on_emulator("llama-3.3-70b-instruct", is_function_calling_model=True)
+    handler = FunctionAgent(llm=llm, tools=TOOLS, streaming=streaming).run("What is 2 + 3? Use the tool add.")
+    used = [event async for event in handler.stream_events() if isinstance(event, ToolCallResult)]
+
+    assert str(await handler)
+    assert used == []
 
 
 @pytest.mark.parametrize("name", WITHOUT_TOOLS)
