@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from ._endpoint import CREDENTIAL_VARIABLES, Endpoint
-from ._errors import ConfigurationError
+from ._errors import MASK, ConfigurationError
 
 REFRESH_MARGIN = 300.0
 """Seconds before its expiry at which a token is fetched anew."""
@@ -40,15 +41,20 @@ class KeyAuth:
         key = self._key()
         return {"authorization": f"Bearer {key}", "api-key": key}
 
-    def sign(self, headers: dict[str, str]) -> None:
-        """Nothing is missing: `headers` holds the credential."""
+    def sign(self, _headers: dict[str, str]) -> bool:
+        """Nothing is missing: `headers` holds the credential. `False`: no other one is to be had."""
+        return False
 
     def _key(self) -> str:
         """The key as it is now: an `AzureKeyCredential` may be given a new one at any time."""
         return key_of(self._credential) or ""
 
-    async def asign(self, headers: dict[str, str]) -> None:
+    async def asign(self, _headers: dict[str, str]) -> bool:
         """The same."""
+        return False
+
+    def forget(self, headers: Mapping[str, str]) -> None:
+        """Nothing: a key is the caller's to change."""
 
 
 class TokenAuth:
@@ -56,9 +62,14 @@ class TokenAuth:
 
     def __init__(self, fetch: Callable[[], Any]) -> None:
         self._fetch = fetch
-        self._lock = threading.Lock()
         self._token: str | None = None
         self._fresh_until = 0.0
+        self.renew_lock()
+        _token_auths.add(self)
+
+    def renew_lock(self) -> None:
+        """At first, and in a forked child: a thread that fetches there is not here to go on."""
+        self._lock = threading.Lock()
         self._pending: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[str]] = WeakKeyDictionary()
 
     def secrets(self) -> tuple[str, ...]:
@@ -69,13 +80,29 @@ class TokenAuth:
         """None: the token is fetched when it is needed."""
         return {}
 
-    def sign(self, headers: dict[str, str]) -> None:
-        """Puts a fresh token into a request's headers, where they have no credential; fetches one if need be."""
-        headers.setdefault("authorization", f"Bearer {self._current() or self._refresh()}")
+    def sign(self, headers: dict[str, str]) -> bool:
+        """Puts a fresh token into a request's headers, where they have no credential; fetches one if need be.
 
-    async def asign(self, headers: dict[str, str]) -> None:
+        Whether the token was kept from before, and may have been revoked since.
+        """
+        if "authorization" in headers:
+            return False
+        kept = self._current()
+        headers["authorization"] = f"Bearer {kept or self._refresh()}"
+        return kept is not None
+
+    async def asign(self, headers: dict[str, str]) -> bool:
         """The same without blocking the event loop."""
-        headers.setdefault("authorization", f"Bearer {self._current() or await self._shared_refresh()}")
+        if "authorization" in headers:
+            return False
+        kept = self._current()
+        headers["authorization"] = f"Bearer {kept or await self._shared_refresh()}"
+        return kept is not None
+
+    def forget(self, headers: Mapping[str, str]) -> None:
+        """Keeps the token no longer that a refused request carried; one that was fetched meanwhile stays."""
+        if headers.get("authorization") == f"Bearer {self._token}":
+            self._fresh_until = 0.0
 
     def _current(self) -> str | None:
         return self._token if time.time() < self._fresh_until else None
@@ -133,11 +160,20 @@ def _fetch_errors() -> Iterator[None]:
         yield
     except ConfigurationError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever a credential of theirs raises
+        said = _SECRET.sub(rf"\1{MASK}", str(error))
         raise ConfigurationError(
-            f"The credential gave no token: {type(error).__name__}: {error}. Check that it is signed in and may ask "
+            f"The credential gave no token: {type(error).__name__}: {said}. Check that it is signed in and may ask "
             "for this scope (credential_scopes=), or pass a key."
-        ) from error
+        ) from (error if said == str(error) else None)
+
+
+# What looks like a secret in the words of somebody else: `client_secret=…`, `"password": "…"`, a JSON web token.
+_SECRET = re.compile(
+    r"""((?:secret|password|assertion|token|key|sig)(?:["']?\s*=\s*["']?|["']\s*:\s*["']))[^\s&,;'"]+"""
+    r"|\beyJ[\w-]{10,}\.[\w.-]+",
+    re.IGNORECASE,
+)
 
 
 def _seconds(expires: object) -> float:
@@ -175,7 +211,7 @@ class _BackgroundLoop:
 
     @classmethod
     def renew_lock(cls) -> None:
-        """In a forked child: a thread that held the lock is not there to release it."""
+        """In a forked child, as `TokenAuth.renew_lock`."""
         cls._lock = threading.Lock()
 
     @classmethod
@@ -187,8 +223,18 @@ class _BackgroundLoop:
             return cls._loop
 
 
+_token_auths: WeakSet[TokenAuth] = WeakSet()
+
+
+def _after_fork() -> None:
+    """In the child: a thread that held one of the locks is not there to release it."""
+    _BackgroundLoop.renew_lock()
+    for auth in _token_auths:
+        auth.renew_lock()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_BackgroundLoop.renew_lock)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def auth_for(credential: Any, endpoint: Endpoint, scopes: Sequence[str] | str | None) -> KeyAuth | TokenAuth:

@@ -220,7 +220,7 @@ def amend(call: Call, error: APIStatusError, endpoint: Endpoint, policy: Unsuppo
     if policy != "drop" or not users:
         raise error
     learnt.dropped |= users
-    warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=5)
+    warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=6)
     return call.without(users)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
@@ -110,7 +111,6 @@ class InferenceClient:
         _check_headers(headers or {}, self.endpoint)
         self._unsupported = unsupported_parameters
         self._exact = not negotiate
-        self._lock = Lock()
         self._made: Exchange | None = None
 
     # ------------------------------------------------------------------ chat and text
@@ -373,7 +373,7 @@ class InferenceClient:
     def _exchange(self) -> Exchange:
         """What sends the calls, made on first use: httpx is imported here, and not before."""
         if self._made is None:
-            with self._lock:
+            with _making:
                 if self._made is None:
                     self._made = self._make()
         return self._made
@@ -395,6 +395,19 @@ class InferenceClient:
             unsupported=self._unsupported,
             limits=given["limits"],
         )
+
+
+_making = Lock()
+
+
+def _after_fork() -> None:
+    """In the child: a thread that held the lock is not there to release it."""
+    global _making  # noqa: PLW0603
+    _making = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _rebuild(kind: type[InferenceClient], options: dict[str, Any]) -> InferenceClient:
@@ -455,6 +468,8 @@ def _check_headers(headers: Mapping[str, str], endpoint: Endpoint) -> None:
     if not isinstance(headers, Mapping):
         raise ConfigurationError(f"headers is {type(headers).__name__}: pass a dict of names and values.")
     for name, value in headers.items():
+        if isinstance(name, str) and name.lower() in _OF_THE_BODY:
+            raise ConfigurationError(f"The header {name!r} says how the body is sent, which is decided here.")
         if not isinstance(name, str) or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise ConfigurationError(f"The header name {name!r} cannot be sent: use letters, digits and hyphens.")
         if not isinstance(value, str) or not value.isprintable() or not value.isascii():
@@ -464,6 +479,9 @@ def _check_headers(headers: Mapping[str, str], endpoint: Endpoint) -> None:
         raise ConfigurationError(
             f"{len(headers)} custom headers were given, and {endpoint.host} takes {limit}: leave some out."
         )
+
+
+_OF_THE_BODY = {"content-length", "transfer-encoding"}
 
 
 def _completion(body: Json, meta: ResponseMeta) -> Completion:

@@ -224,8 +224,11 @@ def _split(url: object):  # type: ignore[no-untyped-def]  # noqa: ANN202  SplitR
         raise ConfigurationError("The endpoint URL carries a user name or password: pass the key as credential=…")
     if parts.scheme not in {"http", "https"} or not parts.hostname or " " in text:
         raise ConfigurationError(f"The endpoint {shown!r} is not a URL that starts with https://. {fix}")
-    if ":" not in parts.hostname and not all(0 < len(n) < 64 for n in parts.hostname.removesuffix(".").split(".")):  # noqa: PLR2004
-        raise ConfigurationError(f"The endpoint {shown!r} has an empty part in its host name, or one over 63. {fix}")
+    labels = parts.hostname.removesuffix(".").split(".")
+    if ":" not in parts.hostname and not all(0 < len(label) < 64 for label in labels):  # noqa: PLR2004
+        raise ConfigurationError(
+            f"The endpoint {shown!r} has an empty part in its host name, or one over 63 letters. {fix}"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return parts, f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
 

@@ -139,6 +139,13 @@ def _code(source: Mapping[str, Any]) -> str | None:
     return None
 
 
+def named_status(body: Mapping[str, Any]) -> int | None:
+    """The error status that a body itself names, as E1, E5 and E22 do; `None` where it names none."""
+    error = body.get("error")
+    values = [str(s.get(k)) for s in (error, body) if isinstance(s, dict) for k in ("status", "statusCode", "code")]
+    return next((int(value) for value in values if re.fullmatch("[45][0-9]{2}", value)), None)
+
+
 def _first_dict(*sources: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return next((value for s in sources for key in keys if isinstance(value := s.get(key), dict)), {})
 

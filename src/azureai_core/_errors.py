@@ -23,9 +23,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ._advice import advice
-from ._error_bodies import Facts, read_body
+from ._error_bodies import Facts, named_status, read_body
 
 if TYPE_CHECKING:
     import httpx
@@ -195,6 +196,12 @@ def error_from_response(response: httpx.Response, *, secrets: Iterable[str] = ()
     return kind(message, response=clean, facts=facts, request_id=request_id)
 
 
+def error_from_body(body: Mapping[str, Any], response: httpx.Response, *, secrets: Iterable[str]) -> APIStatusError:
+    """The exception for an error that comes under a good status, as some gateways send it: by the status it names."""
+    response.status_code = named_status(body) or response.status_code
+    return error_from_response(response, secrets=secrets)
+
+
 def error_from_frame(frame: Mapping[str, Any], response: httpx.Response, *, secrets: Iterable[str] = ()) -> StreamError:
     """The exception for an `{"error": …}` frame inside a stream (E30)."""
     hidden = _hidden(response, secrets)
@@ -218,13 +225,20 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """`text` without the secrets, also as JSON and `repr` spell them; a short one counts only as a whole word."""
-    for secret in {spelling for plain in secrets for spelling in (plain, json.dumps(plain)[1:-1], repr(plain)[1:-1])}:
+    """`text` without the secrets, however they are spelt; a short one counts only as a whole word."""
+    for secret in {spelling for plain in secrets for spelling in _spellings(plain)}:
         if len(secret) >= 8:  # noqa: PLR2004
             text = text.replace(secret, MASK)
         elif secret:
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return text
+
+
+def _spellings(plain: str) -> tuple[str, ...]:
+    """A secret as it is, and as JSON, `repr` and URLs spell it."""
+    quoted = [quote(plain, safe=safe, errors="replace") for safe in ("", "/")]
+    lower = [re.sub("%..", lambda code: code[0].lower(), text) for text in quoted]
+    return plain, json.dumps(plain)[1:-1], repr(plain)[1:-1], *quoted, *lower
 
 
 def _hidden(response: httpx.Response, secrets: Iterable[str]) -> tuple[str, ...]:
@@ -248,13 +262,9 @@ def _decoded(response: httpx.Response) -> Any:
 def _without_secrets(
     response: httpx.Response, secrets: tuple[str, ...], content: bytes | None = None
 ) -> httpx.Response:
-    """The answer with a request that holds the method, the URL without its query's values, and no credential."""
+    """The answer, masked, with its request as `shown_request` gives it."""
     import httpx  # noqa: PLC0415  loaded by now
 
-    request = response.request
-    headers = {k: v for k, v in request.headers.items() if k in _SHOWN_HEADERS and v.isascii()}
-    kept = {k: v for k, v in headers.items() if mask(v, secrets) == v}
-    shown = httpx.Request(request.method, public_url(request.url), headers=kept)
     body = response.content if content is None else content
     try:
         text = mask(body.decode("utf-8"), secrets).encode() if secrets else body
@@ -265,7 +275,17 @@ def _without_secrets(
     heads = [
         (k.encode(spelt), mask(v, secrets).encode(spelt)) for k, v in response.headers.multi_items() if k not in dropped
     ]
+    shown = shown_request(response.request, secrets)
     return httpx.Response(response.status_code, headers=heads, content=text, request=shown)
+
+
+def shown_request(request: httpx.Request, secrets: Iterable[str]) -> httpx.Request:
+    """The request as an error may show it: the method, the URL without its query's values, and no credential."""
+    import httpx  # noqa: PLC0415  loaded by now
+
+    headers = {k: v for k, v in request.headers.items() if k in _SHOWN_HEADERS and v.isascii()}
+    kept = {k: v for k, v in headers.items() if mask(v, secrets) == v}
+    return httpx.Request(request.method, public_url(request.url), headers=kept)
 
 
 # What an error shows of its request; any other header may be a gateway's key.

@@ -33,19 +33,21 @@ from ._errors import (
     APIStatusError,
     APITimeoutError,
     AzureAIError,
+    error_from_body,
     error_from_response,
     mask,
     public_url,
     request_id_of,
+    shown_request,
     with_id,
 )
 from ._http import Answer, Request, Target, Timeout
 from ._json import from_json_text, from_packed_json
-from ._limits import RateLimit, throttle_for
+from ._limits import RateLimit, about_tokens, throttle_for
 from ._stream import DeltaReader
 from ._telemetry import Observation
 from ._transports import Transports
-from ._types import Delta, Json, ResponseMeta, parse_completion
+from ._types import Delta, Json, ResponseMeta, parse_completion, pick_choice
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 600.0
 """Seconds. The service itself may think for up to 29 minutes. Source: 'Foundry Models quotas and limits'."""
@@ -156,31 +158,47 @@ class Exchange:
 
     def _open(self, call: Call) -> tuple[Answer, Call]:
         """A successful answer, its body unread, and the call as it went at last."""
+        started = None
         while True:
-            request = self._request(call, self.transports.http_client)
-            self._auth.sign(request.headers)
+            request = self._request(call, self.transports.http_client, started)
+            kept = self._auth.sign(request.headers)
             with _ConnectionErrors(self):
                 answer = self.transports.sync().send(request)
                 if answer.is_success:
                     return answer, call
                 with closing(answer):
                     answer.response.read()
-            call = amend(call, self._error(answer), self._endpoint, self._unsupported)
+            call = self._amended(call, answer, is_old=kept and started is None)
+            started = request.started
 
     async def _aopen(self, call: Call) -> tuple[Answer, Call]:
+        started = None
         while True:
-            request = self._request(call, self.transports.async_http_client)
-            await self._auth.asign(request.headers)
+            request = self._request(call, self.transports.async_http_client, started)
+            kept = await self._auth.asign(request.headers)
             with _ConnectionErrors(self):
                 answer = await (await self.transports.current()).asend(request)
                 if answer.is_success:
                     return answer, call
                 async with aclosing(answer):
                     await answer.response.aread()
-            call = amend(call, self._error(answer), self._endpoint, self._unsupported)
+            call = self._amended(call, answer, is_old=kept and started is None)
+            started = request.started
 
-    def _request(self, call: Call, client: Any) -> Request:
-        """The request of a call; a token is still to come."""
+    def _amended(self, call: Call, answer: Answer, *, is_old: bool) -> Call:
+        """The call as it may be sent once more. Raises the error of the answer when nothing can be changed.
+
+        A 401 may mean that the token was revoked before its time: one that `is_old` is exchanged once, for a new one.
+        """
+        error = self._error(answer)
+        if error.status_code == 401:  # noqa: PLR2004
+            self._auth.forget(answer.request.headers)
+            if is_old and not call.exact:
+                return call
+        return amend(call, error, self._endpoint, self._unsupported)
+
+    def _request(self, call: Call, client: Any, started: float | None = None) -> Request:
+        """The request of a call that `started` with an earlier one, if it did; a token is still to come."""
         headers = self._constant_headers(client)
         extra = extra_parameters_header(call, self._endpoint, self._extra_parameters)
         if extra is not None:
@@ -190,12 +208,12 @@ class Exchange:
         throttle = throttle_for(self._endpoint.base_url, call.model, self._limits)
         headers.setdefault("host", target.host)
         if call.route == INFO:
-            return Request("GET", target, headers, None, timeout, throttle)
+            return Request("GET", target, headers, None, timeout, throttle, 0, started)
         content = body_of(call)
         headers.setdefault("content-type", "application/json")
         headers["content-length"] = str(len(content))
-        tokens = len(content) // 4 + (call.payload.get("max_tokens") or 0)
-        return Request("POST", target, headers, content, timeout, throttle, tokens)
+        tokens = 0 if self._limits is None else about_tokens(content, call.payload)
+        return Request("POST", target, headers, content, timeout, throttle, tokens, started)
 
     def _constant_headers(self, client: Any) -> dict[str, str]:
         """The headers that all requests have. What the caller set wins, also a credential of their own client's."""
@@ -229,8 +247,12 @@ class Exchange:
         return (*self._auth.secrets(), *(value for name, value in given if _may_be_secret(name.lower(), value)))
 
     def cause(self, error: Exception) -> Exception | None:
-        """The error to chain to, unless its text holds a secret."""
-        return error if self.masked(str(error)) == str(error) else None
+        """The error to chain to, unless its text holds a secret; its request, if it has one, without the credential."""
+        if self.masked(str(error)) != str(error):
+            return None
+        if isinstance(error, httpx.RequestError) and error._request is not None:  # noqa: SLF001  else `request` raises
+            error.request = shown_request(error.request, self.secrets())
+        return error
 
     def masked(self, text: str) -> str:
         """`text` without the credential."""
@@ -241,10 +263,18 @@ class Exchange:
         packed = call.payload.get("encoding_format") == "base64"
         body = from_packed_json(content) if packed else from_json_text(content)
         wanted = _WANTED.get(call.route)
-        if isinstance(body, dict) and (wanted is None or (isinstance(body.get(wanted), list) and body[wanted])):
+        if isinstance(body, dict) and (wanted is None or _holds(body, wanted)):
             return body
-        lack = f"no {wanted!r} in it" if wanted and isinstance(body, dict) else "no JSON object"
+        if isinstance(body, dict) and (body.get("error") or body.get("object") == "error"):
+            raise self._named_error(answer, body, content)
+        lack = f"no {wanted!r} to read in it" if wanted and isinstance(body, dict) else "no JSON object"
         raise self.no_answer(answer, lack, content.decode("utf-8", "replace")[:200])
+
+    def _named_error(self, answer: Answer, body: Json, content: bytes) -> APIStatusError:
+        headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+        sent = answer.request.as_httpx()
+        response = httpx.Response(answer.status_code, headers=headers, content=content, request=sent)
+        return error_from_body(body, response, secrets=self.secrets())
 
     def no_answer(self, answer: Answer, lack: str, text: str) -> AzureAIError:
         """The error of an answer with a good status that is none."""
@@ -310,15 +340,16 @@ class _Reading:
         self._still_since: float | None = None
 
     def feed(self, piece: bytes) -> Iterable[Delta]:
-        events = self._reader.events(piece)
-        if events:
-            self._still_since = None
+        deltas = self._reader.feed(piece)
+        if deltas is None:
+            self._check_pace()
+            if len(self._first) < 200:  # noqa: PLR2004
+                self._first += piece[:200]
+            return ()
+        self._still_since = None
+        if self._seen.first_chunk is None:
             self._seen.chunk()
-            return self._reader.deltas(events)
-        if len(self._first) < 200:  # noqa: PLR2004
-            self._first += piece[:200]
-        self._check_pace()
-        return ()
+        return deltas
 
     def end(self) -> Iterator[Delta]:
         return self._reader.end()
@@ -337,7 +368,7 @@ class _Reading:
         if self._reader.is_complete:
             return
         if isinstance(error, httpx.TimeoutException):
-            raise self._stalled() from error
+            raise self._stalled() from self._exchange.cause(error)
         why = self._exchange.masked(str(error)) or type(error).__name__
         raise self._reader.interrupted(why) from self._exchange.cause(error)
 
@@ -392,6 +423,15 @@ def _user_agent() -> str:
 def _meta(answer: Answer, call: Call) -> ResponseMeta:
     headers = {name: value for name, value in answer.headers.items() if name.startswith(_KEPT_HEADERS)}
     return ResponseMeta(request_id_of(headers), headers, call.dropped)
+
+
+def _holds(body: Json, wanted: str) -> bool:
+    """Whether an answer has what was asked for: any vectors, or the choice that is read, the first."""
+    items = body.get(wanted)
+    if not isinstance(items, list) or not items:
+        return False
+    first = items[0]
+    return wanted != "choices" or (isinstance(first, dict) and not first.get("index")) or pick_choice(body) is not None
 
 
 _WANTED = {CHAT: "choices", TEXT: "choices", EMBEDDINGS: "data", IMAGE_EMBEDDINGS: "data"}

@@ -47,7 +47,9 @@ class Request:
     """Its own; what is changed in it holds for an answer that is being read, too."""
     throttle: Throttle
     tokens: int = 0
-    """About how many tokens it costs."""
+    """About how many tokens it costs, where a limit is set."""
+    started: float | None = None
+    """When the first attempt of its call began, by the retry policy's clock."""
 
     def as_httpx(self) -> httpx.Request:
         """The same as httpx's."""

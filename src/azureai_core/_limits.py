@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 REQUEST_BURST, TOKEN_BURST = 0.1, 6.0
 """Seconds of the rate that may go at once after a rest: a tenth of the window over which the service counts.
@@ -69,6 +71,11 @@ class Throttle:
         self._requests: _Bucket | None = None
         self._tokens: _Bucket | None = None
 
+    @property
+    def paused_until(self) -> float:
+        """The end of the deployment's pause."""
+        return self._deployment.paused_until
+
     def delay(self, now: float, tokens: int = 0, *, heed_pause: bool = True) -> float:
         """Seconds to wait before a request of about `tokens` tokens may go; it counts as sent then."""
         with self._deployment.lock:
@@ -108,6 +115,23 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None
+
+
+MEDIA_TOKENS = 1_500
+"""What an image or a recording counts as, whatever its size in bytes.
+
+An image costs a hundred to two thousand tokens. Source: 'Azure OpenAI in Azure AI Foundry Models', image tokens, and
+recorded Cohere answers (1,000).
+"""
+_MEDIA = re.compile(rb'"(?:data:[^",;]*;base64,|data":")[^"]{1000,}')
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def about_tokens(content: bytes, payload: Mapping[str, Any]) -> int:
+    """About how many tokens a request costs: four bytes of its body each, apart from media, and the output's limit."""
+    media = [found.end() - found.start() for found in _MEDIA.finditer(content)]
+    limits = [limit for name in _OUTPUT_LIMITS if isinstance(limit := payload.get(name), int)]
+    return (len(content) - sum(media)) // 4 + MEDIA_TOKENS * len(media) + max(limits, default=0)
 
 
 _deployments: dict[tuple[str, str | None], _Deployment] = {}

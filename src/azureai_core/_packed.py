@@ -18,11 +18,23 @@ class PackedEmbeddings:
     meta: ResponseMeta
 
     def unpacked(self) -> Embeddings:
-        """The vectors. Raises `AzureAIError` when they are not as many as inputs: none may be lost or shifted."""
+        """The vectors. Raises `AzureAIError` when they are not as many as inputs, or not alike: none may be lost."""
         embeddings = parse_embeddings(self.body, self.meta)
         if len(embeddings.vectors) != self.wanted:
             raise self._miscount(len(embeddings.vectors))
+        self._check_shape(embeddings.vectors)
         return embeddings
+
+    def _check_shape(self, vectors: list[list[float]]) -> None:
+        """Looks at lengths and first elements only: looking at each would cost a fifth of the decoding."""
+        lengths = sorted(set(map(len, vectors)))
+        odd = [vector[0] for vector in vectors if not isinstance(vector[0], int | float)]
+        if len(lengths) > 1 or odd:
+            what = f"elements such as {odd[0]!r:.50}" if odd else f"lengths from {lengths[0]} to {lengths[-1]}"
+            raise AzureAIError(
+                f"The service gave vectors with {what} (request id {self.meta.request_id}): send the inputs again, or "
+                "pass encoding_format='float'."
+            )
 
     def _miscount(self, got: int) -> AzureAIError:
         unreadable = got < self.wanted == len(dicts(self.body.get("data")))

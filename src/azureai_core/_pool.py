@@ -30,6 +30,7 @@ MAX_IDLE = 60.0
 """Seconds that a connection may wait for its next request."""
 MAX_CONNECTIONS = 1000
 """Open connections of one client, in one event loop or over all threads; a request beyond that waits."""
+_ALL_IN_USE = "all connections of the client are in use"
 
 
 def _is_stale(error: Exception) -> bool:
@@ -86,7 +87,8 @@ class PoolTransport:
 
     def send(self, request: Request) -> Answer:
         """The answer, its body still to be read; closing it gives the connection back."""
-        self._slots.acquire()
+        if not self._slots.acquire(timeout=request.timeout["pool"]):
+            raise httpx.PoolTimeout(_ALL_IN_USE)
         try:
             with _HTTPX_ERRORS:
                 connection, answer = self._exchange(CoreRequest(request))
@@ -150,7 +152,10 @@ class AsyncPoolTransport:
 
     async def asend(self, request: Request) -> Answer:
         """The answer, its body still to be read; closing it gives the connection back."""
-        await self._slots.acquire()
+        if self._slots.locked():
+            await self._wait_for_slot(request.timeout["pool"])
+        else:
+            await self._slots.acquire()
         try:
             with _HTTPX_ERRORS:
                 connection, answer = await self._exchange(CoreRequest(request))
@@ -159,6 +164,13 @@ class AsyncPoolTransport:
             raise
         body = _AsyncBody(answer.stream, lambda: self._done(connection))
         return Answer(request, answer.status, answer.headers, body)
+
+    async def _wait_for_slot(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout(_ALL_IN_USE) from None
 
     async def _exchange(self, request: httpcore.Request) -> tuple[httpcore.AsyncHTTPConnection, httpcore.Response]:
         connection = await self._kept()

@@ -19,6 +19,9 @@ from ._http import Answer, Request, Timeout
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
 
+_NO_PAUSE = 0.001
+"""Seconds: a clock is no finer."""
+
 # Before any byte of the answer; a read timeout is not among them: the service may still be at work, and it costs.
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -108,8 +111,10 @@ class RetryTransport:
         """The first answer that is not to be repeated."""
         attempts = _Attempts(self._policy, request)
         while True:
-            if (pause := attempts.before()) > 0:
+            pause = attempts.before()
+            while pause > 0:
                 self._policy.sleep(pause)
+                pause = attempts.grown()
             try:
                 with attempts:
                     answer: Answer = self._inner.send(request)
@@ -128,8 +133,10 @@ class RetryTransport:
         """The same without blocking the event loop."""
         attempts = _Attempts(self._policy, request)
         while True:
-            if (pause := attempts.before()) > 0:
+            pause = attempts.before()
+            while pause > 0:
                 await self._policy.asleep(pause)
+                pause = attempts.grown()
             try:
                 with attempts:
                     answer: Answer = await self._inner.asend(request)
@@ -159,7 +166,9 @@ class _Attempts:
     def __init__(self, policy: RetryPolicy, request: Request) -> None:
         self._policy = policy
         self._request = request
-        self._started = policy.clock()
+        if request.started is None:
+            request.started = policy.clock()
+        self._started = request.started
         self._repeats = 0
         self._throttle = request.throttle
         self._timeout: Timeout = {}
@@ -167,10 +176,30 @@ class _Attempts:
     def before(self) -> float:
         """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
         patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; a limit of theirs still holds
-        pause = self._throttle.delay(self._policy.clock(), self._request.tokens, heed_pause=patient)
-        if self._policy.deadline is not None and pause > 0 and self._elapsed() + pause >= self._policy.deadline:
-            raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
+        now = self._policy.clock()
+        pause = self._throttle.delay(now, self._request.tokens, heed_pause=patient)
+        if pause > 0:
+            self._held_from = max(now, self._throttle.paused_until)
+            self._held_until = now + pause + self._policy.max_retries * self._policy.max_retry_after
+            self._check_deadline(pause)
         return pause
+
+    def grown(self) -> float:
+        """Seconds by which the pause has grown while the attempt was held back: another caller may have met a 429.
+
+        One that never ends is held to no longer than repeats of its own would have taken.
+        """
+        now, until = self._policy.clock(), self._throttle.paused_until
+        pause = max(until - now, until - self._held_from)  # those whom a limit spreads over time stay as far apart
+        if until - now < _NO_PAUSE or now + pause > self._held_until:
+            return 0.0
+        self._held_from = until
+        self._check_deadline(pause)
+        return pause
+
+    def _check_deadline(self, pause: float) -> None:
+        if self._policy.deadline is not None and self._elapsed() + pause >= self._policy.deadline:
+            raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
 
     def __enter__(self) -> None:
         """Cuts the request's timeouts to what the deadline leaves, until the answer has begun."""

@@ -127,6 +127,7 @@ def _index(value: object) -> int | None:
 
 _NOTHING: Json = {}
 _PLAIN = frozenset({"role", "content"})
+_WITHOUT_REASONING = _PLAIN | {"tool_calls", "refusal"}
 
 
 def _only_choice(frame: Json) -> Json | None:
@@ -165,7 +166,7 @@ class DeltaParser:
         if finish is not None:
             finish = text_of(finish) or None
             self.finish_reason = finish or self.finish_reason
-        content, reasoning = self._text(choice, delta), ""
+        content, reasoning = self._text(choice, delta, finish), ""
         if content is None:
             content, reasoning = self._texts(choice, delta, last=finish is not None)
         fragments = delta.get("tool_calls")
@@ -179,9 +180,11 @@ class DeltaParser:
             frame,
         )
 
-    def _text(self, choice: Json, delta: Json) -> str | None:
-        """The text of a delta that can hold nothing but text; `None` where the long way has to be taken."""
+    def _text(self, choice: Json, delta: Json, finish: str | None) -> str | None:
+        """The text of a delta that can hold nothing but text or calls; `None` where the long way has to be taken."""
         content = delta.get("content")
+        if not content and not finish and "text" not in choice and _WITHOUT_REASONING.issuperset(delta):
+            return ""
         if type(content) is not str or not self._think.is_over or "text" in choice or not _PLAIN.issuperset(delta):
             return None
         if content:
@@ -258,7 +261,7 @@ def parse_delta(frame: Json) -> Delta:
 
 
 class DeltaReader:
-    """Reads the body of one stream: the `events` of a piece, their `deltas`, and what is left at its `end`."""
+    """Reads the body of one stream: the deltas of each piece that it is fed, and what is left at its end."""
 
     def __init__(self, answer: Answer, meta: ResponseMeta, secrets: Callable[[], tuple[str, ...]]) -> None:
         self._answer = answer
@@ -271,18 +274,18 @@ class DeltaReader:
         self.saw_events = False
         """Whether the body had any event, be it one that says nothing."""
 
-    def events(self, piece: bytes) -> list[bytes]:
-        """The events that a piece completes; comments that only keep the connection alive are none."""
-        events = self._sse.feed(piece)
-        if events:
-            self.saw_events = True
-        return events
+    def feed(self, piece: bytes) -> Iterable[Delta] | None:
+        """The deltas of the events that a piece completes, each before the next event is looked at.
 
-    def deltas(self, events: list[bytes]) -> Iterable[Delta]:
-        """The deltas of events, each before the next event is looked at; what follows `[DONE]` is ignored."""
+        `None` where it completes none: a comment that only keeps the connection alive is no event.
+        """
+        events = self._sse.feed(piece)
+        if not events:
+            return None
+        self.saw_events = True
         if len(events) > 1:
             return self._each(events)
-        delta = self._delta(events[0]) if events else None
+        delta = self._delta(events[0])
         return () if delta is None else (delta,)
 
     def _each(self, events: list[bytes]) -> Iterator[Delta]:
@@ -291,6 +294,7 @@ class DeltaReader:
                 yield delta
 
     def _delta(self, event: bytes) -> Delta | None:
+        """The delta of an event; what follows `[DONE]` is ignored."""
         if self._done or (not event.startswith(b"{") and not self._is_frame(event.strip())):
             return None
         delta = self._parser.parse(self._frame(event))
@@ -308,7 +312,7 @@ class DeltaReader:
         """The deltas left at the end of the body."""
         events = self._sse.flush()
         self.saw_events = self.saw_events or bool(events)
-        yield from self.deltas(events)
+        yield from self._each(events)
         rest = self._parser.flush()
         if rest is not None:
             yield rest

@@ -141,9 +141,10 @@ class Transports:
         if self._pid == os.getpid():
             return
         self._inherited += [self._sync if self._owns_sync else None, *self._by_loop.values()]
-        self._pid, self._lock, self._by_loop = os.getpid(), Lock(), WeakKeyDictionary()
+        self._lock, self._by_loop = Lock(), WeakKeyDictionary()
         if self._owns_sync:
             self._sync = self._close_sync = None
+        self._pid = os.getpid()  # last: another thread of the child must find all else done
 
 
 class _Opened:

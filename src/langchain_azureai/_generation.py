@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from pydantic import AliasChoices, Field
@@ -11,6 +13,11 @@ from azureai_core import Usage
 
 from ._arguments import check_call
 from ._connection import LANGCHAIN_PROVIDER, Connection, public_url, stop_list
+
+# Headers that choose the model or how it is asked, and hold no secret. Source: REST reference, managed endpoints.
+_SHOWN_HEADERS = frozenset({"azureml-model-deployment", "extra-parameters"})
+# Headers that say who asks: they do not tell models apart, and not even a digest of a password should be seen.
+_SECRET_NAME = re.compile("key|auth|token|secret|cookie|pass|pwd|sig|session|cred")
 
 # Arguments that langchain-core passes along and that are no part of the body.
 _NOT_SENT = {"stream", "streaming", "ls_structured_output_format", "stream_usage"}
@@ -50,11 +57,12 @@ class GenerationArguments(Connection):
         }
 
     def _telling_headers(self) -> dict[str, Any]:
-        """The headers that may choose another model, such as `azureml-model-deployment`; none that may be secret."""
-        given = self.client_kwargs.get("headers") or {}
-        secret = ("key", "auth", "token", "secret")
-        told = {k.lower(): v for k, v in given.items() if not any(word in k.lower() for word in secret)}
-        return {"headers": told} if told else {}
+        """The headers that choose the model; of others only a digest: a gateway's may choose it too, or be secret."""
+        given = {k.lower(): v for k, v in (self.client_kwargs.get("headers") or {}).items()}
+        told = {name: value for name, value in given.items() if name in _SHOWN_HEADERS}
+        rest = {name: value for name, value in given.items() if name not in told and not _SECRET_NAME.search(name)}
+        digest = sha256(repr(sorted(rest.items())).encode()).hexdigest()[:8] if rest else None
+        return {**({"headers": told} if told else {}), **({"other_headers": digest} if digest else {})}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from . import _blocks  # noqa: F401  registers our block translator
 from ._errors import model_errors
 from ._generation import GenerationArguments, token_usage
 from ._messages import generation_chunk, last_chunk, to_chunk, to_generation, to_wire
-from ._parsers import CheckedJsonParser, CheckedJsonToolsParser, CheckedPydanticParser, CheckedPydanticToolsParser
 from ._prompted import prompted
 from ._templates import with_signature
 
@@ -275,6 +274,8 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         return "function_calling" if known.get("tool_calling", True) else "prompted"
 
     def _by_tool(self, schema: Any, strict: bool | None, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        from ._parsers import CheckedJsonToolsParser, CheckedPydanticToolsParser  # noqa: PLC0415  slow to load
+
         name = convert_to_openai_tool(schema)["function"]["name"]
         llm = self.bind_tools(
             [schema],
@@ -433,6 +434,8 @@ def _is_pydantic(schema: Any) -> bool:
 
 
 def _json_parser(schema: Any) -> Any:
+    from ._parsers import CheckedJsonParser, CheckedPydanticParser  # noqa: PLC0415  slow to load
+
     return CheckedPydanticParser(pydantic_object=schema) if _is_pydantic(schema) else CheckedJsonParser()
 
 

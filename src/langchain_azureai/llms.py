@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from operator import itemgetter
+from typing import Any, Self, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LangSmithParams
@@ -16,6 +18,9 @@ from azureai_core import Completion, Delta, parse_completion
 
 from ._errors import model_errors
 from ._generation import GenerationArguments, token_usage
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 
 class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
@@ -53,9 +58,8 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         if self.streaming:
             return LLMResult(generations=[[self._streamed(prompt, stop, run_manager, kwargs)] for prompt in prompts])
         asked = [self._payload(prompt, stop, kwargs) for prompt in prompts]
-        with model_errors, ThreadPoolExecutor(_AT_ONCE) as pool:  # a thread starts only where there is work for it
-            answers = list(pool.map(self.client.complete_text, asked))
-        return _to_result(answers, self.model_name)
+        with model_errors:
+            return _to_result(_each(self.client.complete_text, asked), self.model_name)
 
     async def _agenerate(
         self,
@@ -65,11 +69,11 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         if self.streaming:
-            streams = (self._astreamed(prompt, stop, run_manager, kwargs) for prompt in prompts)
-            return LLMResult(generations=[[generation] for generation in await asyncio.gather(*streams)])
+            streamed = await _aeach(lambda prompt: self._astreamed(prompt, stop, run_manager, kwargs), prompts)
+            return LLMResult(generations=[[generation] for generation in streamed])
+        asked = [self._payload(prompt, stop, kwargs) for prompt in prompts]
         with model_errors:
-            asked = (self.client.acomplete_text(self._payload(prompt, stop, kwargs)) for prompt in prompts)
-            return _to_result(await asyncio.gather(*asked), self.model_name)
+            return _to_result(await _aeach(self.client.acomplete_text, asked), self.model_name)
 
     def _stream(
         self,
@@ -117,6 +121,36 @@ _AT_ONCE = 8
 """Prompts of one batch that are sent at once."""
 
 
+def _each(ask: Callable[[Asked], Answer], asked: Sequence[Asked]) -> list[Answer]:
+    """The answers, a few requests in flight. When one fails, those that have not begun are left."""
+    if len(asked) == 1:
+        return [ask(asked[0])]
+    pool = ThreadPoolExecutor(_AT_ONCE)  # a thread starts only where there is work for it
+    try:
+        jobs = [pool.submit(copy_context().run, ask, one) for one in asked]
+        wait(jobs, return_when=FIRST_EXCEPTION)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [job.result() for job in jobs]
+
+
+async def _aeach(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
+    """The same without blocking the event loop; those in flight are stopped too."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(one: Asked) -> Answer:
+        async with slots:
+            return await ask(one)
+
+    tasks = [asyncio.ensure_future(run(one)) for one in asked]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _joined(chunks: list[GenerationChunk]) -> GenerationChunk:
     info = {name: value for chunk in chunks for name, value in (chunk.generation_info or {}).items()}
     return GenerationChunk(text="".join(chunk.text for chunk in chunks), generation_info=info or None)
@@ -137,9 +171,11 @@ def _to_result(answers: list[Completion], model: str | None) -> LLMResult:
 
 
 def _to_generations(answer: Completion) -> list[Generation]:
-    """One generation per choice."""
-    choices = answer.raw["choices"]
-    parsed = [parse_completion(answer.raw, index, answer.meta) for index in range(len(choices))]
+    """One generation per choice, in the order of their indices; without one, as they stand."""
+    choices = [choice for choice in answer.raw["choices"] if isinstance(choice, dict)]
+    if all(isinstance(choice.get("index"), int) for choice in choices):
+        choices.sort(key=itemgetter("index"))
+    parsed = [parse_completion({"choices": [{**choice, "index": 0}]}) for choice in choices]
     return [
         Generation(text=one.content, generation_info=_info(one.finish_reason, choice))
         for one, choice in zip(parsed, choices, strict=True)

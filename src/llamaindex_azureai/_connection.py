@@ -139,6 +139,8 @@ class Connection(BaseComponent):
     )
 
     _client: InferenceClient = PrivateAttr()
+    _from_environment: str | None = PrivateAttr(default=None)
+    """The endpoint, where it was not given but found in the environment."""
 
     _names: ClassVar[Mapping[str, str]] = ALIASES
     """Other names of arguments → the field's; a subclass adds its own."""
@@ -181,6 +183,7 @@ class Connection(BaseComponent):
         self._client = self._new_client()
         if self.endpoint is None:  # from the environment: kept, so that dumps and worker processes have it
             object.__setattr__(self, "endpoint", self._client.endpoint.url(""))  # unvalidated
+            self._from_environment = self.endpoint
         return self
 
     def _new_client(self) -> InferenceClient:
@@ -275,13 +278,18 @@ class Connection(BaseComponent):
                 yield name, getattr(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields. Raises `TypeError` when the credential or a client option cannot be pickled."""
+        """The fields. Raises `TypeError` when the credential or a client option cannot be pickled.
+
+        As a key from the environment, an endpoint from there whose query may hold one is left to the other process's.
+        """
         _check_picklable("credential", self.credential)
         _check_picklable("credential_factory", self.credential_factory)
         for name, value in self.client_kwargs.items():
             _check_picklable(name, value)
         state: dict[str, Any] = super().__getstate__()
-        return {**state, "__pydantic_private__": None}  # `__setstate__` makes them anew
+        found = self.endpoint == self._from_environment and self._client.endpoint.query
+        fields = {**state["__dict__"], "endpoint": None} if found else state["__dict__"]
+        return {**state, "__dict__": fields, "__pydantic_private__": None}  # `__setstate__` makes them anew
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # The base class would take any error for a reason to restore an object without a client.

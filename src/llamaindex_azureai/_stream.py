@@ -73,9 +73,14 @@ class Accumulator:
         return self._response(text, raw, facts, to_logprobs(raw))
 
     def _response(self, text: str, raw: Json, extra: Json, logprobs: Any) -> ChatResponse:
-        calls = [self._calls[index] for index in sorted(self._calls)] if self._calls else []
-        message = to_message(self._content, self._reasoning, calls)
+        message = to_message(self._content, self._reasoning, self._in_order())
         return _response_like(message=message, delta=text, raw=raw, additional_kwargs=extra, logprobs=logprobs)
+
+    def _in_order(self) -> Sequence[ToolCall]:
+        """The calls by index, in which order they nearly always come."""
+        if len(self._calls) > 1:
+            return [self._calls[index] for index in sorted(self._calls)]
+        return tuple(self._calls.values())
 
     def _join(self, part: ToolCall) -> None:
         known = self._calls.get(part.index)
@@ -97,8 +102,7 @@ class Accumulator:
 
     def _whole_raw(self, meta: ResponseMeta) -> Json:
         """All frames as one body of the unstreamed shape: what tracers and token counters read."""
-        calls = [self._calls[index] for index in sorted(self._calls)]
-        message = to_message(self._content, self._reasoning, calls)
+        message = to_message(self._content, self._reasoning, self._in_order())
         wire = {"role": "assistant", "content": message.content or "", **message.additional_kwargs}
         logprobs = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
         return with_request_id(

@@ -71,7 +71,8 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     # Not dumped: a dump is hashed into the keys of ingestion caches, and a store's repr has an address in it.
     embeddings_cache: Any = Field(default=None, exclude=True, repr=False, description="A key-value store of vectors.")
 
-    _no_input_type: bool = PrivateAttr(default=False)
+    _refused_fields: set[str] = PrivateAttr(default_factory=set)
+    """Fields of ours that the deployment does not take; copies of the model share it."""
     _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = PrivateAttr(
         default_factory=WeakKeyDictionary
     )
@@ -111,13 +112,15 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         chosen = users if users is not None else self.model_kwargs.get("input_type")
         if chosen is not None:
             return [chosen]
-        return [ours, None] if self._profile(self.model).input_type and not self._no_input_type else [None]
+        if "input_type" in self._refused_fields or not self._profile(self.model).input_type:
+            return [None]
+        return [ours, None]
 
     def _withdraw(self, input_type: str | None, tried: list[str | None], error: APIStatusError) -> None:
         """Notes that the service refuses an `input_type` of ours; raises the error when it means something else."""
         if input_type == tried[-1] or "input_type" not in error.parameters:
             raise error
-        self._no_input_type = True
+        self._refused_fields.add("input_type")
 
     def _size(self) -> int:
         """Texts of one request at most."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -214,10 +214,10 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
             yield self._buffered(await self._client.acomplete(_unstreamed(request.payload)), request)
             return
         try:
-            async with aclosing(self._client.astream(request.payload)) as deltas:  # type: ignore[type-var]  # likewise
-                async for delta in deltas:
-                    if (response := answer.add(delta)) is not None:
-                        yield response
+            # Not within `aclosing`: an event loop that ends closes all async generators at once, each by itself.
+            async for delta in self._client.astream(request.payload):
+                if (response := answer.add(delta)) is not None:
+                    yield response
         except APIStatusError as error:
             self._give_up_streams(error)
             yield self._buffered(await self._client.acomplete(_unstreamed(request.payload)), request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import Any
 
 from llama_index.core.base.llms.generic_utils import (
@@ -110,10 +110,9 @@ class AzureAITextCompletionsModel(Generation, LLM):
     async def _astream_complete(self, prompt: str, formatted: bool, **kwargs: Any) -> CompletionResponseAsyncGen:
         answer = TextAccumulator()
         payload = self._payload(prompt, formatted, {**self._stream_fields(), **kwargs})
-        async with aclosing(self._client.astream_text(payload)) as deltas:  # type: ignore[type-var]  # likewise
-            async for delta in deltas:
-                if (response := answer.add_text(delta)) is not None:
-                    yield response
+        async for delta in self._client.astream_text(payload):  # not within `aclosing`, as in the chat model
+            if (response := answer.add_text(delta)) is not None:
+                yield response
         yield answer.last_text()
 
     # ------------------------------------------------------------------ chat

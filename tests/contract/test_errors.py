@@ -16,7 +16,7 @@ from azureai_core import (
     RateLimitError,
     StreamError,
 )
-from fakes import DONE, KEY, Reply, delta, events, frame, until_error
+from fakes import DONE, KEY, Reply, chat, delta, events, frame, until_error
 
 ASKED = {"messages": [{"role": "user", "content": "hi"}], "response_format": {"type": "json_object"}, "n": 2}
 
@@ -154,7 +154,21 @@ def test_a_filter_that_did_not_run_is_no_error(fake_service, make_client, mode):
     assert mode.ask(make_client()).content == "Hello"
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", "null", "{}", '{"choices": []}', '{"choices": 3}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>",
+        "[]",
+        "null",
+        "{}",
+        '{"choices": []}',
+        '{"choices": 3}',
+        '{"choices": [null]}',
+        '{"choices": ["x"]}',
+        '{"choices": [{"index": 1, "message": {"content": "another"}}]}',
+    ],
+)
 def test_a_200_that_is_no_answer_raises(body, fake_service, make_client, mode):
     """Nothing that lacks an answer passes for an empty one."""
     fake_service.default = Reply(200, body, {"content-type": "application/json", "x-request-id": "r-1"})
@@ -163,6 +177,35 @@ def test_a_200_that_is_no_answer_raises(body, fake_service, make_client, mode):
         mode.ask(make_client())
 
     assert "r-1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        ({"error": {"code": "429", "message": "slow down"}}, RateLimitError, 429),
+        ({"error": {"code": "busy", "message": "slow down"}}, APIStatusError, 200),
+        ({"object": "error", "message": "slow down", "code": 400}, BadRequestError, 400),
+        ({"error": {"code": "content_filter", "status": 400, "message": "slow down"}}, ContentFilterError, 400),
+    ],
+)
+def test_a_200_that_names_an_error_raises_it(body, kind, status, fake_service, make_client, mode):
+    """As a gateway in front of the service may send it; the URL is not to blame."""
+    fake_service.default = Reply(200, body, {"content-type": "application/json", "x-request-id": "r-1"})
+
+    with pytest.raises(kind, match="slow down") as caught:
+        mode.ask(make_client())
+
+    assert (type(caught.value), caught.value.status_code, caught.value.request_id) == (kind, status, "r-1")
+    assert "endpoint URL" not in str(caught.value)
+
+
+def test_a_whole_answer_needs_no_finish_reason(fake_service, make_client, mode):
+    """It may be null there, and the JSON is whole; only a stream that ends without one was cut. Source: REST reference."""
+    fake_service.default = chat("Hello", finish=None)
+
+    answer = mode.ask(make_client())
+
+    assert (answer.content, answer.finish_reason) == ("Hello", None)
 
 
 @pytest.mark.parametrize("body", ["<html><title>Sign in</title></html>", '{"error": "quota"}'])

@@ -28,6 +28,8 @@ HI = {"messages": [{"role": "user", "content": "hi"}]}
         ({"headers": [("a", "b")]}, r"headers is list: pass a dict"),
         ({"headers": {"a b": "c"}}, r"header name 'a b' cannot be sent"),
         ({"headers": {"": "c"}}, r"header name '' cannot be sent"),
+        ({"headers": {"Transfer-Encoding": "chunked"}}, r"'Transfer-Encoding' says how the body is sent"),
+        ({"headers": {"content-length": "5"}}, r"'content-length' says how the body is sent"),
         ({"credential_scopes": 5}, r"credential_scopes=5: pass a string"),
         ({"credential_scopes": [5]}, r"credential_scopes=\[5\]: pass a string"),
         ({"http_client": object()}, r"http_client=object: pass an httpx\.Client"),

@@ -17,8 +17,8 @@ import pytest
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from pydantic import SecretStr
 
-from azureai_core import ConfigurationError, InferenceClient
-from fakes import chat
+from azureai_core import AuthenticationError, ConfigurationError, InferenceClient
+from fakes import Reply, chat
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}
 FAR = 4_000_000_000
@@ -344,3 +344,64 @@ def test_a_credential_of_the_callers_own_client_wins(fake_service):
 
     sent = dict(fake_service.last.headers)
     assert {name.lower(): value for name, value in sent.items()}["authorization"] == "Bearer gateway"
+
+
+def _unless(token):
+    """Answers all but the requests with a token that was revoked."""
+    return lambda r: Reply(401, {"message": "revoked"}) if r.header("authorization") == f"Bearer {token}" else chat()
+
+
+@pytest.mark.parametrize("kind", [Tokens, AsyncTokens])
+def test_a_revoked_token_is_exchanged(kind, fake_service, make_client, colour):
+    """A kept one that is refused before its time: fetched anew, once, and the call sent again."""
+    tokens = kind()
+    client = make_client(credential=tokens, allow_http_token=True)
+    colour.call(client, "complete", HI)
+    fake_service.answer = _unless("token-1")
+
+    assert colour.call(client, "complete", HI).content == "Hello"
+    colour.call(client, "complete", HI)
+
+    assert len(tokens.asked) == 2
+    assert [r.header("authorization") for r in fake_service.requests[1:]] == [
+        "Bearer token-1",
+        "Bearer token-2",
+        "Bearer token-2",
+    ]
+
+
+def test_a_new_token_that_is_refused_is_an_error(fake_service, make_client, mode):
+    """At once; the next call fetches another."""
+    tokens = Tokens()
+    client = make_client(credential=tokens, allow_http_token=True)
+    fake_service.default = Reply(401, {"message": "no role"})
+    for _ in range(2):
+        with pytest.raises(AuthenticationError):
+            mode.ask(client)
+
+    assert len(tokens.asked) == len(fake_service.requests) == 2
+
+
+def test_a_call_that_is_sent_once_is_sent_once(fake_service, make_client, colour):
+    """`negotiate=False` shows the service's own answer; the token is forgotten all the same."""
+    client = make_client(credential=Tokens(), allow_http_token=True, negotiate=False)
+    colour.call(client, "complete", HI)
+    fake_service.answer = _unless("token-1")
+
+    with pytest.raises(AuthenticationError):
+        colour.call(client, "complete", HI)
+
+    assert colour.call(client, "complete", HI).content == "Hello"
+
+
+def test_no_token_is_fetched_where_the_caller_gave_one(fake_service, make_client, colour):
+    """In a header of theirs; refused, it is not replaced."""
+    tokens = Tokens()
+    client = make_client(credential=tokens, allow_http_token=True, headers={"Authorization": "Bearer mine"})
+    fake_service.default = Reply(401, {"message": "no"})
+
+    with pytest.raises(AuthenticationError):
+        colour.call(client, "complete", HI)
+
+    assert tokens.asked == []
+    assert [r.header("authorization") for r in fake_service.requests] == ["Bearer mine"]

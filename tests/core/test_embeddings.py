@@ -455,3 +455,20 @@ def test_an_empty_vector_is_named(vector, fake_service, make_client, colour):
 
     with pytest.raises(AzureAIError, match=r"empty or cannot be read.*encoding_format='float'"):
         colour.call(make_client(), "embed", ["a"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (([1.0], [1.0, 2.0]), "lengths from 1 to 2"),
+        (([None], [1.0]), "elements such as None"),
+        ((["x"], [1.0]), "elements such as 'x'"),
+        ((b64encode(pack("<f", 1)).decode(), b64encode(pack("<2f", 1, 2)).decode()), "lengths from 1 to 2"),
+    ],
+)
+def test_vectors_that_are_not_alike_are_an_error(rows, says, fake_service, make_client, colour):
+    """An index would take them, and fail much later."""
+    fake_service.default = vectors(*rows)
+
+    with pytest.raises(AzureAIError, match=f"gave vectors with {says}"):
+        colour.call(make_client(), "embed", ["a", "b"])

@@ -85,6 +85,8 @@ def test_the_kind_of_a_url(url, kind, base, scope):
         ("https://user:canary@host:port?code=canary", "is not a URL"),
         ("https://user:canary@host", "user name or password"),
         ("nothing?code=canary", "starts with https://"),
+        ("https://a..b.models.ai.azure.com", "empty part in its host name"),
+        (f"https://{'a' * 64}.openai.azure.com/openai/v1?code=canary", "or one over 63"),
         (7, "must be a URL in a string, not int"),
     ],
 )
@@ -94,6 +96,12 @@ def test_a_bad_url_says_what_is_wrong(url, says):
         InferenceClient(url, "key")
 
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["h.models.ai.azure.com.", "a" * 63 + ".openai.azure.com", "[::1]:8080"])
+def test_a_host_may_end_with_a_dot_or_be_an_address(host):
+    """As long as each part has 1 to 63 letters."""
+    assert InferenceClient(f"https://{host}/v1", "key", model="m").endpoint.base_url.startswith(f"https://{host}")
 
 
 def test_other_query_parameters_are_kept(fake_service, make_client):

@@ -9,7 +9,7 @@ import os
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import httpx
 import pytest
@@ -23,9 +23,11 @@ from azureai_core import (
     StreamInterruptedError,
     _auth,
     _call,
+    _client,
     _limits,
 )
 from azureai_core import _pool as pool_module
+from azureai_core._transports import Transports
 from fakes import CUT, HANG, KEY, RESET, FakeService, Reply, chat, delta, events, streamed, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}
@@ -255,6 +257,34 @@ def test_failed_requests_give_their_place_back(fake_service, make_client, monkey
             colour.each(client, "stream", HI)
 
     assert colour.call(client, "complete", HI).content == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "retry"), [(httpx.Timeout(10, pool=0.1), ONCE), (10, RetryPolicy(max_retries=0, deadline=0.1))]
+)
+def test_a_place_is_not_waited_for_without_end(timeout, retry, fake_service, make_client, monkeypatch, colour):
+    """The pool part of the timeout holds, and the deadline."""
+    monkeypatch.setattr(pool_module, "MAX_CONNECTIONS", 1)
+    fake_service.plays(events(delta("a"), HANG))
+    client = make_client(timeout=timeout, retry=retry)
+
+    async def run():
+        stream = client.astream(HI)
+        await anext(stream)
+        with pytest.raises(APITimeoutError, match="all connections of the client are in use"):
+            await client.acomplete(HI)
+        await stream.aclose()
+        return await client.acomplete(HI)
+
+    def run_sync():
+        stream = client.stream(HI)
+        next(stream)
+        with pytest.raises(APITimeoutError, match="all connections of the client are in use"):
+            client.complete(HI)
+        stream.close()
+        return client.complete(HI)
+
+    assert (asyncio.run(run()) if colour.name == "async" else run_sync()).content == "Hello"
 
 
 def test_leaving_a_stream_early_closes_its_connection(fake_service, make_client):
@@ -683,8 +713,12 @@ def test_a_fork_while_a_lock_is_held(fake_service, make_client):
     client.complete(HI)
     (throttle,) = _limits._throttles.values()
     context = multiprocessing.get_context("fork")
-    child = context.Process(target=_ask_after_fork, args=(client,))
-    with _call._memory_lock, _limits._throttles_lock, throttle._deployment.lock, _auth._BackgroundLoop._lock:
+    unused = make_client(retry=RetryPolicy(), limits=RateLimit(requests_per_minute=6000))
+    child = context.Process(target=_ask_after_fork, args=(unused,))
+    locks = [_call._memory_lock, _limits._throttles_lock, throttle._deployment.lock, _auth._BackgroundLoop._lock]
+    with ExitStack() as held:
+        for lock in [*locks, _client._making]:
+            held.enter_context(lock)
         child.start()
     child.join(10)
     stuck = child.is_alive()
@@ -693,6 +727,59 @@ def test_a_fork_while_a_lock_is_held(fake_service, make_client):
 
     assert not stuck
     assert child.exitcode == 0
+
+
+def test_a_fork_while_a_token_is_fetched(fake_service, make_client):
+    """The thread that fetches it is not there in the child, which fetches one itself."""
+    asked, go_on = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def fetch():
+        asked.set()
+        return "token" if os.getpid() != parent or go_on.wait(20) else None
+
+    client = make_client(credential=fetch, allow_http_token=True, retry=RetryPolicy())
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.complete, HI)
+        assert asked.wait(10)
+        child = multiprocessing.get_context("fork").Process(target=_ask_after_fork, args=(client,))
+        child.start()
+        child.join(10)
+        stuck = child.is_alive()
+        child.kill()
+        child.join()
+        go_on.set()
+
+    assert not stuck
+    assert child.exitcode == 0
+    assert call.result().content == "Hello"
+
+
+class _Interrupted(Transports):
+    """Transports whose lock, when it is renewed after a fork, lets another thread go first."""
+
+    meanwhile = None
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "_lock" and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(meanwhile).result()
+
+
+def test_two_threads_of_a_child_leave_the_parents_connections_alone(make_client):
+    """The second must not believe that the first is done."""
+    transports = _Interrupted(make_client().endpoint, RetryPolicy(), None, None)
+    parents = transports.sync()
+    found = []
+    transports.meanwhile = lambda: found.append(transports.sync())
+    transports._pid = -1  # as a child sees it
+
+    found.append(transports.sync())
+
+    assert len(found) == 2
+    assert parents not in found
 
 
 def test_the_parameters_of_an_own_client_are_added(fake_service, make_client):

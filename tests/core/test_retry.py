@@ -19,10 +19,11 @@ from azureai_core import (
     RateLimitError,
     RetryPolicy,
     ServerError,
+    UnsupportedParameterWarning,
 )
-from azureai_core._limits import Throttle
+from azureai_core._limits import Throttle, throttle_for
 from azureai_core._retry import asked_wait
-from fakes import CUT, HANG, RESET, Reply, chat, delta, events, until_error
+from fakes import CUT, HANG, RESET, FakeClock, Reply, chat, delta, events, until_error
 
 HI = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
 
@@ -204,6 +205,19 @@ def test_the_deadline_ends_the_repeats(fake_service, make_client, mode, clock):
     assert clock.slept == [4, 4]
 
 
+def test_the_deadline_is_of_the_whole_call(fake_service, make_client, colour, clock):
+    """Also of one that was sent again without what was refused."""
+    busy = Reply(503, "", {"Retry-After": "4"})
+    said = "Unsupported parameter: 'seed' is not supported with this model."
+    fake_service.plays(busy, Reply(400, {"error": {"message": said, "param": "seed"}}), busy, chat())
+    client = make_client(f"/serverless/{colour.name}", retry=clock.policy(deadline=5), unsupported_parameters="drop")
+
+    with pytest.warns(UnsupportedParameterWarning), pytest.raises(ServerError):
+        colour.call(client, "complete", {**HI, "seed": 1})
+
+    assert clock.slept == [4]
+
+
 def test_the_deadline_cuts_the_timeouts_of_an_attempt(fake_service, make_client, mode, clock):
     """An attempt may not last longer than what is left; a body that has begun is not cut."""
     fake_service.default = Reply(fault=HANG)
@@ -264,6 +278,62 @@ def test_a_pause_holds_whatever_the_limits_are(fake_service, make_client, clock,
     assert clock.slept == [10]
 
 
+class _Refused(FakeClock):
+    """A clock with which another caller meets a 429 while the first one sleeps."""
+
+    throttle = None
+
+    def __init__(self, times=1):
+        super().__init__()
+        self.times = times
+
+    def sleep(self, seconds):
+        if len(self.slept) < self.times:
+            self.throttle.learn(self.now, {}, 60)
+        super().sleep(seconds)
+
+
+@pytest.mark.parametrize(("limits", "slept"), [(None, [10, 50]), (RateLimit(requests_per_minute=60), [11, 50])])
+def test_a_pause_that_grows_meanwhile_holds(limits, slept, fake_service, make_client, colour):
+    """The caller sleeps on, as far from others as its limit wants."""
+    clock = _Refused()
+    client = make_client(retry=clock.policy(), limits=limits)
+    clock.throttle = throttle_for(client.endpoint.base_url, None, limits)
+    clock.throttle.delay(clock.now)  # the first place is taken
+    clock.throttle.learn(clock.now, {}, 10)
+    if limits:
+        clock.throttle.delay(clock.now)  # and the one at the end of the pause
+
+    colour.call(client, "complete", HI)
+
+    assert clock.slept == pytest.approx(slept)
+
+
+def test_a_pause_that_grows_for_ever_is_not_waited_for(fake_service, make_client, colour):
+    """As long as repeats of its own would have taken: two of at most 60 s each."""
+    clock = _Refused(times=99)
+    client = make_client(retry=clock.policy())
+    clock.throttle = throttle_for(client.endpoint.base_url, None, None)
+    clock.throttle.learn(clock.now, {}, 10)
+
+    colour.call(client, "complete", HI)
+
+    assert 1010 <= clock.now <= 1130
+
+
+def test_a_pause_that_grows_past_the_deadline_is_an_error(fake_service, make_client, colour):
+    """Nothing is sent."""
+    clock = _Refused()
+    client = make_client(retry=clock.policy(deadline=30))
+    clock.throttle = throttle_for(client.endpoint.base_url, None, None)
+    clock.throttle.learn(clock.now, {}, 10)
+
+    with pytest.raises(APITimeoutError, match="paused for 50 s, past the deadline"):
+        colour.call(client, "complete", HI)
+
+    assert fake_service.requests == []
+
+
 def test_a_pause_is_of_one_deployment_only(fake_service, make_client, clock):
     """Another model behind the same URL goes on."""
     fake_service.plays(Reply(429, "", {"Retry-After": "10"}))
@@ -307,6 +377,32 @@ def test_a_limit_of_tokens_counts_what_is_asked(fake_service, make_client, clock
     colour.call(client, "complete", payload)
 
     assert sum(clock.slept) == pytest.approx(34, rel=0.05)
+
+
+LONG = "x" * 4000
+
+
+def _shown(url):
+    return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "payload", "seconds"),
+    [
+        ("m", {"messages": [{"role": "user", "content": LONG}], "max_tokens": 1000}, 34),
+        ("m", {"messages": [{"role": "user", "content": LONG}], "max_completion_tokens": 1000}, 34),
+        ("o3-mini", {"messages": [{"role": "user", "content": LONG}], "max_tokens": 1000}, 34),
+        ("m", _shown("data:image/png;base64," + "A" * 1_000_000), 24),
+    ],
+)
+def test_what_a_request_counts_as(model, payload, seconds, fake_service, make_client, clock, colour):
+    """The answer's limit by either name, also renamed; an image as 1,500 tokens, not by its bytes."""
+    client = make_client(model=model, limits=RateLimit(tokens_per_minute=6000))
+
+    colour.call(client, "complete", payload)
+    colour.call(client, "complete", payload)
+
+    assert sum(clock.slept) == pytest.approx(seconds, rel=0.05)
 
 
 @pytest.mark.parametrize(("window", "count"), [(1, "requests"), (10, "requests"), (60, "tokens")])

@@ -6,6 +6,8 @@ import logging
 import pickle
 import traceback
 import warnings
+from functools import partial
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -18,9 +20,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from azureai_core import APIStatusError, AzureAIError, InferenceClient, RetryPolicy, _telemetry, error_from_response
+from azureai_core import (
+    APIStatusError,
+    AzureAIError,
+    ConfigurationError,
+    InferenceClient,
+    RetryPolicy,
+    _telemetry,
+    error_from_response,
+)
 from azureai_core._errors import mask
-from fakes import HANG, RESET, Reply, delta, events, frame
+from fakes import CUT, HANG, RESET, Reply, delta, events, frame
 
 CANARY = 'canary"\\0123456789'
 """With characters that JSON spells in another way."""
@@ -156,6 +166,54 @@ def test_a_query_is_not_shown(fake_service, make_client, mode):
     assert "query-canary" not in str(caught.value) + str(caught.value.response.request.url)
     assert "/chat/completions?api-version=2025-04-01]" in str(caught.value)
     assert ("code", "query-canary") in fake_service.last.query
+
+
+@pytest.mark.parametrize(("fault", "timeout"), [(CUT, 30), (HANG, 0.2)])
+def test_the_cause_of_an_error_has_a_clean_request(fault, timeout, fake_service, make_client, mode):
+    """httpx's own errors carry the request of the caller's client."""
+    fake_service.default = Reply(fault=fault)
+    own = httpx.Client() if mode.colour.name == "sync" else httpx.AsyncClient()
+    name = "http_client" if mode.colour.name == "sync" else "async_http_client"
+    client = make_client(**{name: own}, credential="canary-key", timeout=timeout, retry=RetryPolicy(max_retries=0))
+
+    with pytest.raises(AzureAIError) as caught:
+        mode.ask(client, PAYLOAD)
+
+    request = caught.value.__cause__.request
+    assert request.method == "POST"
+    assert "canary-key" not in repr(request.headers.raw)
+
+
+@pytest.mark.parametrize("spell", [quote, partial(quote, safe=""), lambda key: quote(key, safe="").lower()])
+def test_a_percent_encoded_key_is_masked(spell, fake_service, make_client, mode):
+    """As a gateway shows it that logs URLs."""
+    key = "canary+key/0123=="
+    fake_service.default = Reply(401, {"message": f"bad key {spell(key)} given"})
+
+    with pytest.raises(AzureAIError, match=r"bad key \*\*\* given"):
+        mode.ask(make_client(credential=key), PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("client_secret=canary-1234 is wrong", "client_secret=*** is wrong"),
+        ('{"client_secret": "canary-1234"}', '{"client_secret": "***"}'),
+        ("assertion eyJhbGciOiJSUzI1NiJ9.canary.1234 expired", "assertion *** expired"),
+        ("no token: run az login", "no token: run az login"),
+    ],
+)
+def test_what_looks_like_a_secret_in_a_credentials_own_words(said, shown, make_client, colour):
+    """It is masked, and the credential's error is no cause then; other words stay."""
+
+    def fetch():
+        raise ValueError(said)
+
+    with pytest.raises(ConfigurationError) as caught:
+        colour.call(make_client(credential=fetch, allow_http_token=True), "complete", PAYLOAD)
+
+    assert f"ValueError: {shown}. Check" in str(caught.value)
+    assert (caught.value.__cause__ is None) == (said != shown)
 
 
 def test_a_renewed_token_does_not_uncover_the_old_one(fake_service, make_client):

@@ -41,7 +41,7 @@ FRAMES = st.lists(
 def read(pieces):
     request = Request("POST", Target.of("http://h/"), {}, None, {}, Throttle(None))
     reader = DeltaReader(Answer(request, 200, (), None), ResponseMeta(), tuple)
-    deltas = [d for piece in pieces for d in reader.deltas(reader.events(piece))]
+    deltas = [d for piece in pieces for d in reader.feed(piece) or ()]
     deltas += reader.end()
     return [replace(d, tool_calls=named(d.tool_calls)) for d in deltas], reader.interrupted().partial
 

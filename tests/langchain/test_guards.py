@@ -76,6 +76,31 @@ def test_models_that_only_client_kwargs_tell_apart_share_no_answer(emulator: Emu
     assert [request.body["model"] for request in emulator.requests] == ["gpt-4o", "gpt-4o-mini", "gpt-4o", "gpt-4o"]
 
 
+def test_headers_are_not_shown(emulator: Emulator) -> None:
+    """Those that choose the model are; others tell caches apart without being seen, unless they say who asks."""
+    secret = {"Cookie": "session=canary-1", "X-Password": "canary-2", "X-Api-Sig": "canary-3", "Api-Key": "canary-4"}
+    routed = {"azureml-model-deployment": "blue", "X-Route": "canary-5"}
+
+    def told(headers: dict[str, str]) -> dict[str, Any]:
+        found = chat(emulator, client_kwargs={"headers": headers})._identifying_params
+        return {name: found[name] for name in ("headers", "other_headers") if name in found}
+
+    assert told(secret) == {}
+    assert told({**routed, **secret})["headers"] == {"azureml-model-deployment": "blue"}
+    assert told({**routed, **secret}) == told(routed)
+    assert "canary" not in str(told(routed))
+    assert told(routed) != told({**routed, "X-Route": "canary-6"})
+
+
+def test_models_behind_one_gateway_share_no_answer(emulator: Emulator) -> None:
+    """A header of the gateway's own may choose the model."""
+    cache = InMemoryCache()
+    for name in "aab":
+        chat(emulator, client_kwargs={"headers": {"X-Route": name}}, cache=cache).invoke("hi")
+
+    assert len(emulator.requests) == 2
+
+
 def test_endpoints_of_the_environment_share_no_answer(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dump of the model does not hold the environment; the cache's key does."""
     cache = InMemoryCache()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
+from azureai_core import BadRequestError
 from azureai_emulator import Emulator, Fault
 from langchain_azureai import AzureAITextCompletionsModel
+
+USER = ContextVar("USER", default="lost")
 
 modes = pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
 
@@ -95,3 +100,55 @@ def test_log_probabilities_are_kept(azureai_emulator: Emulator, streamed: bool) 
 
     assert generation.text == "hi"
     assert generation.generation_info["logprobs"] == logprobs
+
+
+def test_log_probabilities_go_with_their_text(azureai_emulator: Emulator) -> None:
+    """Choices may come in any order, and with something else among them."""
+    choices = [{"index": n, "text": text, "logprobs": {"of": text}} for n, text in ((1, "b"), (0, "a"))]
+    azureai_emulator.clear()
+    azureai_emulator.faults(Fault(status=200, body={"id": "1", "choices": [None, *choices]}))
+
+    (generations,) = llm(azureai_emulator).generate(["hi"]).generations
+
+    assert [(g.text, g.generation_info["logprobs"]["of"]) for g in generations] == [("a", "a"), ("b", "b")]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("mode", ["generate", "agenerate"])
+async def test_a_refused_prompt_ends_its_batch(emulator: Emulator, mode: str, streaming: bool) -> None:
+    """A few requests are in flight, and none begins after the error; no task goes on."""
+    emulator.faults(Fault(status=400, body={"error": {"message": "no"}}), Fault(latency=0.2, times=99))
+    model = llm(emulator, max_retries=0, streaming=streaming)
+    prompts = [f"prompt {n}" for n in range(100)]
+    tasks = len(asyncio.all_tasks())
+
+    with pytest.raises(BadRequestError, match="no"):
+        await (asyncio.to_thread(model.generate, prompts) if mode == "generate" else model.agenerate(prompts))
+
+    assert len(asyncio.all_tasks()) == tasks
+    await asyncio.sleep(0.3)
+    assert len(emulator.requests) <= 9
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("mode", ["generate", "agenerate"])
+async def test_the_context_of_the_caller_is_kept(emulator: Emulator, mode: str, count: int) -> None:
+    """A credential, or a trace, sees the same context variables as the caller."""
+    seen: list[str] = []
+
+    def token() -> str:
+        seen.append(USER.get())
+        return emulator.key
+
+    model = AzureAITextCompletionsModel(
+        endpoint=emulator.url + "/serverless/mistral-large-2411",
+        credential=token,
+        client_kwargs={"allow_http_token": True},
+    )
+    USER.set("kept")
+    if mode == "generate":
+        model.generate(["hi"] * count)
+    else:
+        await model.agenerate(["hi"] * count)
+
+    assert set(seen) == {"kept"}

@@ -1,5 +1,7 @@
 """The eight endpoints: what leaves, what comes back, how often (contract 1.2, 1.8, 1.9)."""
 
+import asyncio
+import gc
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
@@ -13,6 +15,7 @@ from azureai_core import (
     StreamInterruptedError,
     UnprocessableEntityError,
 )
+from llamaindex_azureai import AzureAICompletionsModel, AzureAITextCompletionsModel
 
 
 async def test_chat_sends_the_messages_and_returns_the_answer(service, llm, user, colour):
@@ -225,6 +228,26 @@ async def test_leaving_a_stream_early_leaves_nothing_open(service, llm, user):
     await stream.aclose()
 
     assert (await llm.achat(user)).message.content == "Paris."
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("method", ["astream_chat", "astream_complete"])
+@pytest.mark.parametrize("kind", [AzureAICompletionsModel, AzureAITextCompletionsModel])
+def test_a_loop_may_end_in_the_middle_of_a_stream(service, kind, method, ends, caplog):
+    """`break`, then the end of `asyncio.run`: nothing is logged, and no connection stays open."""
+    service.will(service.streams(*["Par", "is."] * 50))
+    llm = kind(service.url + "/serverless/chat", service.key, context_window=1000, max_retries=0)
+
+    async def run():
+        async for _ in await getattr(llm, method)([ChatMessage("hi")] if method == "astream_chat" else "hi"):
+            break
+        if not ends:
+            await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    gc.collect()
+
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_retries_are_one_plus_n(service, make_llm, user, colour):

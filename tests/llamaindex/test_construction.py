@@ -180,6 +180,18 @@ def test_the_environment_fills_in(kind, monkeypatch):
     assert KEY.encode() not in pickle.dumps(model)
 
 
+@pytest.mark.parametrize("query", ["?code=canary-1234", "?api-version=2025-04-01&code=canary-1234"])
+def test_a_query_from_the_environment_stays_there(kind, monkeypatch, query):
+    """It may hold a key; a worker process reads its own environment, as for the key. One that was given travels."""
+    monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", URL + query)
+    monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
+    frozen = pickle.dumps(kind())
+
+    assert b"canary-1234" not in frozen
+    assert dict(pickle.loads(frozen).client.endpoint.query) == {"code": "canary-1234"}
+    assert dict(pickle.loads(pickle.dumps(kind(URL + query))).client.endpoint.query) == {"code": "canary-1234"}
+
+
 def test_construction_sends_nothing(kind):
     """Not through the user's own client either; a call does, so it would be seen."""
     sent = []

@@ -77,6 +77,20 @@ async def test_a_refused_input_type_is_withdrawn_and_remembered(service, make, c
     assert len(service.requests) == 3
 
 
+async def test_a_refusal_is_remembered_beside_a_cache(service, make, colour):
+    """The model that asks for queries is a copy of it; from then on, queries and texts share the cache."""
+    refusal = service.fails(
+        422, {"detail": [{"loc": ["body", "input_type"], "msg": "Extra inputs are not permitted", "input": "query"}]}
+    )
+    service.replies = [refusal, refusal]  # of `query`, and of the core's own `document`
+    model = make(f"cohere-embed-{id(refusal)}", embeddings_cache=SimpleKVStore())
+    for query in ("a", "b", "c"):
+        await colour(model, "get_query_embedding", query)
+    await colour(model, "get_text_embedding", "c")
+
+    assert [r.body.get("input_type") for r in service.requests] == ["query", "document", None, None, None]
+
+
 async def test_what_the_user_asked_for_is_not_withdrawn(service, make, colour):
     """The error is the user's to see."""
     service.will(service.fails(422, {"detail": [{"loc": ["body", "input_type"], "msg": "no", "input": "q"}]}))
