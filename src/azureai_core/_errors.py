@@ -25,12 +25,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._advice import advice
-from ._error_bodies import Facts, named_status, read_body
-
 if TYPE_CHECKING:
     import httpx
 
+    from ._error_bodies import Facts
     from ._types import Completion
 
 MASK = "***"
@@ -188,6 +186,9 @@ def error_from_response(response: httpx.Response, *, secrets: Iterable[str] = ()
 
     The class follows the status, except for the content filter. Text that equals one of `secrets` is masked.
     """
+    from ._advice import advice  # noqa: PLC0415  errors are rare, and what reads them is slow to load
+    from ._error_bodies import read_body  # noqa: PLC0415
+
     clean = _without_secrets(response, _hidden(response, secrets))
     facts = read_body(_decoded(clean))
     kind = ContentFilterError if facts.content_filter and response.status_code == 400 else _class_of(response)  # noqa: PLR2004
@@ -198,12 +199,17 @@ def error_from_response(response: httpx.Response, *, secrets: Iterable[str] = ()
 
 def error_from_body(body: Mapping[str, Any], response: httpx.Response, *, secrets: Iterable[str]) -> APIStatusError:
     """The exception for an error that comes under a good status, as some gateways send it: by the status it names."""
+    from ._error_bodies import named_status  # noqa: PLC0415  likewise
+
     response.status_code = named_status(body) or response.status_code
     return error_from_response(response, secrets=secrets)
 
 
 def error_from_frame(frame: Mapping[str, Any], response: httpx.Response, *, secrets: Iterable[str] = ()) -> StreamError:
     """The exception for an `{"error": …}` frame inside a stream (E30)."""
+    from ._advice import advice  # noqa: PLC0415  likewise
+    from ._error_bodies import read_body  # noqa: PLC0415
+
     hidden = _hidden(response, secrets)
     clean = _without_secrets(response, hidden, content=b"")
     facts = read_body(json.loads(mask(json.dumps(frame), hidden)))

@@ -102,7 +102,6 @@ _FAMILIES: tuple[tuple[str, ModelProfile], ...] = (
     )),
     (r"gpt", _GPT),
 )  # fmt: skip
-_COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in _FAMILIES)
 
 
 @lru_cache(maxsize=256)
@@ -117,4 +116,4 @@ def profile_for(model: str | None) -> ModelProfile:
     'unknown'
     """
     name = (model or "").lower().replace("_", "-")
-    return next((profile for pattern, profile in _COMPILED if pattern.search(name)), UNKNOWN)
+    return next((profile for pattern, profile in _FAMILIES if re.search(pattern, name)), UNKNOWN)

@@ -32,7 +32,11 @@ class Connection(BaseModel):
     """Where requests go and how: the arguments of `azureai_core.InferenceClient`, under LangChain's names too."""
 
     model_config = ConfigDict(
-        arbitrary_types_allowed=True, populate_by_name=True, protected_namespaces=(), hide_input_in_errors=True
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,  # no objects are made of this class, and of those between it and the models
     )
 
     endpoint: str | None = Field(default=None, validation_alias=AliasChoices("endpoint", "base_url"))

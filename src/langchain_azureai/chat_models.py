@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from azureai_core import Completion, ConfigurationError, Delta, parse_completion, profile_for, repair_history
 from azureai_core import ModelProfile as Profile
@@ -46,6 +46,8 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     Raises `azureai_core.ConfigurationError` for a missing or malformed endpoint or credential. Errors of a call are
     those of `azureai_core`, and at once the matching `langchain_core.exceptions.ModelError`.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     stream_usage: bool | None = None
     """Whether streams ask for usage. By default on Azure OpenAI and `/openai/v1`; other services that know it give it

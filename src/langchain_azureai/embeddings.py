@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from azureai_core import Embeddings as Answer
 from azureai_core import ImageInput, Usage, profile_for
@@ -27,6 +27,8 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
         ... )
         >>> model.embed_query("Hello")  # doctest: +SKIP
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     dimensions: int | None = None
     """Length of the vectors, where the model can shorten them."""

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from azureai_core import Completion, Delta, parse_completion
 
@@ -32,6 +32,8 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         ... )
         >>> model.invoke("Once upon a time")  # doctest: +SKIP
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     n: int | None = None
     """Continuations of each prompt; an extra parameter on some endpoints."""
