@@ -27,39 +27,12 @@ def environment() -> dict[str, str]:
     return {**kept, "LANGSMITH_TRACING": "false", "OPENAI_API_KEY": "unused", "PYTHONWARNINGS": "ignore"}
 
 
-class Apart:
-    """Contenders on one processor, servers on another, where there are two and the system lets us choose (Linux).
-
-    Else it is chance whether a client shares its caches with the server, which changes its CPU time by half.
-    """
-
-    def __init__(self) -> None:
-        self._ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        self.is_possible = len(self._ours) > 1
-
-    def begin(self) -> None:
-        """From now on: what this process starts has the first processor to itself."""
-        if self.is_possible:
-            os.sched_setaffinity(0, {min(self._ours)})
-
-    def move(self, pid: int) -> None:
-        """Moves a server to the others."""
-        if self.is_possible:
-            os.sched_setaffinity(pid, self._ours - {min(self._ours)})
-
-    def end(self) -> None:
-        """As it was before."""
-        if self.is_possible:
-            os.sched_setaffinity(0, self._ours)
-
-
 class Server:
     """A mock server."""
 
-    def __init__(self, arguments: tuple[str, ...], apart: Apart) -> None:
+    def __init__(self, arguments: tuple[str, ...]) -> None:
         command = [sys.executable, str(HERE / "server.py"), *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        apart.move(self.process.pid)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
 
@@ -152,24 +125,21 @@ class Stage:
         self.pythons = pythons
         self.servers: dict[tuple[str, ...], Server] = {}
         self.workers: dict[str, Worker] = {}
-        self.apart = Apart()
 
     def __enter__(self) -> Self:
-        self.apart.begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end_workers()
         for server in self.servers.values():
             server.close()
-        self.apart.end()
 
     def server(self, arguments: tuple[str, ...], *, fresh: bool) -> Server:
         """A server that behaves so; a fresh one replaces the one before."""
         if fresh and arguments in self.servers:
             self.servers.pop(arguments).close()
         if arguments not in self.servers:
-            self.servers[arguments] = Server(arguments, self.apart)
+            self.servers[arguments] = Server(arguments)
         return self.servers[arguments]
 
     def worker(self, contender: str, *, fresh: bool = False) -> Worker:
