@@ -62,7 +62,8 @@ class LocalBrain:
         if ask.logprobs is None:
             return Answer(written=_llama.write(messages, schema=narrow, **options))
         scores: list[Json] = []
-        options |= {"scores": scores, "logprobs": True, "top_logprobs": ask.logprobs}
+        # The model tells of no token where it is asked for no alternatives; what is too much is cut off later.
+        options |= {"scores": scores, "logprobs": True, "top_logprobs": max(1, ask.logprobs)}
         return Answer(written=_llama.write(messages, schema=narrow, **options), scores=scores)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:

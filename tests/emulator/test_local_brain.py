@@ -103,9 +103,10 @@ def test_tokens_stream_as_they_are_made(emulator, model):
 @pytest.mark.parametrize(
     "schema", [None, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}]
 )
-def test_logprobs_are_the_models_own(emulator, schema):
+@pytest.mark.parametrize("top", [0, 2])
+def test_logprobs_are_the_models_own(emulator, schema, top):
     """Its own tokens, not the words of the rules; of everything that was sent, plain and streamed, in JSON too."""
-    body = {"model": "gpt-4o", "logprobs": True, "top_logprobs": 2, "max_tokens": 20}
+    body = {"model": "gpt-4o", "logprobs": True, "top_logprobs": top, "max_tokens": 20}
     body["messages"] = [{"role": "user", "content": "Say hello to Zoë in JSON."}]
     if schema:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
@@ -118,7 +119,7 @@ def test_logprobs_are_the_models_own(emulator, schema):
     check(plain, "chat.completion.json")
     assert b"".join(bytes(entry["bytes"]) for entry in found).decode() == plain["choices"][0]["message"]["content"]
     assert [entry for part in streamed for entry in part["content"]] == found
-    assert {len(entry["top_logprobs"]) for entry in found} == {2}
+    assert {len(entry["top_logprobs"]) for entry in found} == {top}
     assert {entry["token"] for entry in found} - set(_tokens.split(plain["choices"][0]["message"]["content"]))
 
 
