@@ -90,13 +90,16 @@ class Terminal:
     def interrupt(self, text: str) -> None:
         """Presses Ctrl-C at a prompt until a text shows.
 
-        Readline loses one that comes while it reads a key, and then hears no other until it has got a key.
+        The terminal throws away the keys before a Ctrl-C that nobody has read. Readline that was just about to read
+        one of them does not hear the Ctrl-C, nor any other, until it has got a key: one is typed, and waited for.
         """
         for _ in range(20):
             self.type("\x03")
             with suppress(AssertionError):
-                return self.wait_for(text, 0.5)
-            self.type("\x15")  # Ctrl-U, which empties the line
+                return self.wait_for(text, 1)
+            self.type("x")
+            with suppress(AssertionError):
+                self.wait_for("x", 1)
         raise AssertionError(f"no {text!r} after Ctrl-C in {self.screen!r}")
 
     def wait_for(self, text: str, seconds: float = 30) -> None:

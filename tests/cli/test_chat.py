@@ -263,6 +263,7 @@ def test_ctrl_c_at_the_prompt_gives_a_fresh_one(terminal, emulator):
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for(">")
     screen.type("half a quest")
+    screen.wait_for("half a quest")
     screen.interrupt(">")
     screen.type("/exit\n")
 
