@@ -10,6 +10,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -92,7 +93,7 @@ def test_old_connections_are_closed(fake_service, make_client, monkeypatch):
     """Those that were idle for too long, in both colours; the latest stays."""
     fake_service.default = streamed("a", "b")
     now = [0.0]
-    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pool_module, "time", SimpleNamespace(monotonic=lambda: now[0]))  # only the pool's own clock
     client = make_client(timeout=60)
     streams = [client.stream(HI) for _ in range(3)]
     for stream in streams:
