@@ -105,7 +105,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # noqa: PLC0415
 
         return version("azureai-adapters")
-    if name == "RetryPolicy":  # stands on httpx, which is not loaded before it is needed
+    if name == "RetryPolicy":  # stands on httpcore, which is not loaded before it is needed
         from ._retry import RetryPolicy  # noqa: PLC0415
 
         return RetryPolicy

@@ -69,7 +69,7 @@ def _route(path: str) -> str:
 
 
 def _advise_rate(_facts: Facts, response: httpx.Response) -> str:
-    from ._retry import asked_wait  # noqa: PLC0415  httpx is loaded by now
+    from ._retry import asked_wait  # noqa: PLC0415  loaded by now
 
     wait = asked_wait(response.headers)
     asked = f" The service asks to wait {wait:g} seconds." if wait is not None else ""

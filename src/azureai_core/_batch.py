@@ -185,7 +185,7 @@ class _Job:
         return worker_for(self._id, self._connect, self.concurrency)
 
     def _connect(self) -> InferenceClient:
-        from ._retry import RetryPolicy  # noqa: PLC0415  loads httpx
+        from ._retry import RetryPolicy  # noqa: PLC0415  loads httpcore
 
         credential = self._credential if self._credential_factory is None else self._credential_factory()
         options = {**self._client_options, "limits": self._limits}

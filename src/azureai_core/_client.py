@@ -371,7 +371,7 @@ class InferenceClient:
         return prepare(self.endpoint, EMBEDDINGS, payload, ours, self._unsupported, exact=self._exact)
 
     def _exchange(self) -> Exchange:
-        """What sends the calls, made on first use: httpx is imported here, and not before."""
+        """What sends the calls, made on first use: httpcore is imported here, and not before."""
         if self._made is None:
             with _making:
                 if self._made is None:
@@ -379,7 +379,7 @@ class InferenceClient:
         return self._made
 
     def _make(self) -> Exchange:
-        from ._exchange import Exchange  # noqa: PLC0415  loads httpx
+        from ._exchange import Exchange  # noqa: PLC0415  loads httpcore
         from ._retry import RetryPolicy  # noqa: PLC0415
         from ._transports import Transports  # noqa: PLC0415
 

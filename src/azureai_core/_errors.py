@@ -145,7 +145,7 @@ class RateLimitError(APIStatusError):
 
     def __init__(self, message: str, *, response: httpx.Response, facts: Facts, request_id: str | None = None) -> None:
         super().__init__(message, response=response, facts=facts, request_id=request_id)
-        from ._retry import asked_wait  # noqa: PLC0415  httpx is loaded by now
+        from ._retry import asked_wait  # noqa: PLC0415  loaded by now
 
         self.retry_after = asked_wait(response.headers)
 

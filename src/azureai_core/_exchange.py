@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpcore
 
 from ._auth import KeyAuth, TokenAuth
 from ._call import (
@@ -43,6 +43,7 @@ from ._errors import (
 )
 from ._http import Answer, Request, Target, Timeout
 from ._json import from_json_text, from_packed_json
+from ._lazy import httpx
 from ._limits import RateLimit, about_tokens, throttle_for
 from ._stream import DeltaReader
 from ._telemetry import Observation
@@ -90,8 +91,7 @@ class Exchange:
         self._auth = auth
         self._given = {name.lower(): value for name, value in headers.items()}
         self._timeout = timeout
-        default = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
-        self._default_timeouts = _by_phase(default if timeout is None else timeout)
+        self._default_timeouts = _DEFAULT_TIMEOUTS if timeout is None else _by_phase(timeout)
         self._targets: dict[str, Target] = {}
         self._extra_parameters = extra_parameters
         self._unsupported = unsupported
@@ -232,7 +232,7 @@ class Exchange:
     def _target(self, route: str) -> Target:
         target = self._targets.get(route)
         if target is None:
-            target = self._targets[route] = Target.of(self._endpoint.url(route))
+            target = self._targets[route] = Target(self._endpoint.url(route))
         return target
 
     def _error(self, answer: Answer) -> APIStatusError:
@@ -322,7 +322,7 @@ class _ConnectionErrors:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+        if error is not None and isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
             raise self._exchange.connection_error(error) from self._exchange.cause(error)
 
 
@@ -388,8 +388,12 @@ class _Reading:
         return self._reader.with_partial(error)
 
 
+_PHASES = ("connect", "read", "write", "pool")
+_DEFAULT_TIMEOUTS: Timeout = {**dict.fromkeys(_PHASES, READ_TIMEOUT), "connect": CONNECT_TIMEOUT}
+
+
 def _by_phase(timeout: float | httpx.Timeout) -> Timeout:
-    return httpx.Timeout(timeout).as_dict()
+    return dict.fromkeys(_PHASES, timeout) if isinstance(timeout, int | float) else timeout.as_dict()
 
 
 _PUBLIC_NAMES = frozenset(
@@ -415,9 +419,8 @@ def _may_be_secret(name: str, value: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _user_agent() -> str:
-    return (
-        f"azureai-adapters/{version('azureai-adapters')} Python/{platform.python_version()} httpx/{httpx.__version__}"
-    )
+    ours, python = version("azureai-adapters"), platform.python_version()
+    return f"azureai-adapters/{ours} Python/{python} httpcore/{httpcore.__version__}"
 
 
 def _meta(answer: Answer, call: Call) -> ResponseMeta:

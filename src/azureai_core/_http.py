@@ -8,30 +8,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 
+from ._lazy import httpx
 from ._limits import Throttle
 
 Timeout = dict[str, float | None]
 """Seconds for `connect`, `read`, `write` and `pool`."""
 
 
-class Target(NamedTuple):
-    """The URL of a route, parsed once: parsing it costs as much as building the request."""
+class Target:
+    """The absolute URL of a route, parsed once: parsing it costs as much as building the request."""
 
-    url: httpx.URL
-    raw: httpcore.URL
-    host: str
+    def __init__(self, text: str) -> None:
+        if not text.isascii():  # a host may have other letters, which are spelt as RFC 5891 says
+            text = str(httpx.URL(text))
+        self._text = text
+        self.raw = httpcore.URL(text)
+        self.host = urlsplit(text).netloc.removesuffix(":80" if text.startswith("http:") else ":443")
 
-    @classmethod
-    def of(cls, text: str) -> Target:
-        """The target of an absolute URL."""
-        url = httpx.URL(text)
-        raw = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        return cls(url, raw, url.netloc.decode("ascii"))
+    @cached_property
+    def url(self) -> httpx.URL:
+        """The same as httpx's."""
+        return httpx.URL(self._text)
 
 
 @dataclass(slots=True)
@@ -63,8 +66,21 @@ class CoreRequest(httpcore.Request):
         self.method = request.method.encode()
         self.url = request.target.raw
         self.headers = [(name.encode(), value.encode()) for name, value in request.headers.items()]
-        self.stream = httpx.ByteStream(request.content or b"")
+        self.stream = _Content(request.content or b"")
         self.extensions = {"timeout": request.timeout}
+
+
+class _Content:
+    """The body of a request, for either colour."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
 
 
 class Answer:
@@ -99,9 +115,11 @@ class Answer:
         """The same as httpx's."""
         made = self._response
         if made is None:
-            made = self._response = httpx.Response(
-                self.status_code, headers=list(self._raw_headers), stream=self._stream, request=self.request.as_httpx()
-            )
+            from ._bridge import stream_of  # noqa: PLC0415  loads httpx
+
+            headers, stream = list(self._raw_headers), stream_of(self._stream)
+            sent = self.request.as_httpx()
+            made = self._response = httpx.Response(self.status_code, headers=headers, stream=stream, request=sent)
         return made
 
     @property
@@ -120,13 +138,13 @@ class Answer:
         httpx's own way of reading costs as much as parsing. It is needed for compressed bodies, and where an event
         hook of the caller's client has read the body already: the connection then waits for more for ever.
         """
-        if isinstance(self._stream, httpx.SyncByteStream) and self._is_plain():
+        if self._is_plain():
             return iter(self._stream)
         return self.response.iter_bytes()
 
     def apieces(self) -> AsyncIterator[bytes]:
         """The same of an async answer."""
-        if isinstance(self._stream, httpx.AsyncByteStream) and self._is_plain():
+        if self._is_plain():
             return aiter(self._stream)
         return self.response.aiter_bytes()
 

@@ -12,19 +12,14 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
-
 from ._http import Answer, Request, Timeout
+from ._lazy import httpx
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
 
 _NO_PAUSE = 0.001
 """Seconds: a clock is no finer."""
-
-# Before any byte of the answer; a read timeout is not among them: the service may still be at work, and it costs.
-_BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,10 @@ class RetryPolicy:
 
     def wait_after_error(self, attempt: int, error: httpx.TransportError, elapsed: float = 0.0) -> float | None:
         """The same after a connection error."""
-        repeat = isinstance(error, _UNREACHED) or (self.retry_broken and isinstance(error, _BROKEN))
+        unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        # Before any byte of the answer. No read timeout: the service may still be at work, and it costs.
+        broken = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
+        repeat = unreached or (self.retry_broken and broken)
         return self._within(attempt, elapsed, None) if repeat else None
 
     def _within(self, attempt: int, elapsed: float, asked: float | None) -> float | None:

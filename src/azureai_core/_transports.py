@@ -10,11 +10,10 @@ from typing import Any
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary, finalize
 
-import httpx
-
 from ._endpoint import Endpoint
 from ._errors import ConfigurationError
 from ._http import Answer, Request
+from ._lazy import httpx
 from ._pool import AsyncPoolTransport, PoolTransport, shared_ssl_context
 from ._retry import RetryPolicy, RetryTransport
 
@@ -85,7 +84,7 @@ class Transports:
         return made
 
     def _new_sync(self) -> RetryTransport:
-        inner = self._new_client(httpx.Client) or PoolTransport(resend=self._policy.retry_broken)
+        inner = self._new_client("Client") or PoolTransport(resend=self._policy.retry_broken)
         self._close_sync = finalize(self, inner.close)
         return RetryTransport(inner, self._policy)
 
@@ -97,7 +96,7 @@ class Transports:
         loop = asyncio.get_running_loop()
         opened = self._by_loop.get(loop)
         if opened is None:
-            inner = self._new_client(httpx.AsyncClient) or AsyncPoolTransport(resend=self._policy.retry_broken)
+            inner = self._new_client("AsyncClient") or AsyncPoolTransport(resend=self._policy.retry_broken)
             opened = _Opened(RetryTransport(inner, self._policy))
             with self._lock:
                 for old in [old for old in self._by_loop if old.is_closed()]:
@@ -125,14 +124,14 @@ class Transports:
     def _wrap(self, client: Any) -> RetryTransport | None:
         return None if client is None else RetryTransport(ClientTransport(client), self._policy)
 
-    def _new_client(self, kind: Any) -> ClientTransport | None:
+    def _new_client(self, kind: str) -> ClientTransport | None:
         """A client of httpx's own where a proxy stands between us and the endpoint: its transport knows proxies."""
         scheme = "http" if self._endpoint.is_plain_http else "https"
         proxies = getproxies()
         if not (proxies.get(scheme) or proxies.get("all")) or proxy_bypass(self._endpoint.host):
             return None
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=60)
-        client = kind(verify=shared_ssl_context(), limits=limits)
+        client = getattr(httpx, kind)(verify=shared_ssl_context(), limits=limits)
         client.headers.clear()  # the request has its own
         return ClientTransport(client)
 

@@ -39,7 +39,7 @@ FRAMES = st.lists(
 
 
 def read(pieces):
-    request = Request("POST", Target.of("http://h/"), {}, None, {}, Throttle(None))
+    request = Request("POST", Target("http://h/"), {}, None, {}, Throttle(None))
     reader = DeltaReader(Answer(request, 200, (), None), ResponseMeta(), tuple)
     deltas = [d for piece in pieces for d in reader.feed(piece) or ()]
     deltas += reader.end()
