@@ -1,4 +1,4 @@
-"""From measurements to figures: medians, ratios taken within a round, the best peer, and what became of the targets."""
+"""From measurements to figures: medians, ratios taken within a turn, the best peer, and what became of the targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEGLIGIBLE = 0.01
 
 @dataclass(frozen=True)
 class Spread:
-    """The median over the rounds, with the lowest and the highest."""
+    """The median over all turns, with the lowest and the highest."""
 
     median: float
     low: float
@@ -31,7 +31,7 @@ class Spread:
 
 @dataclass
 class Run:
-    """All measurements of a run: scenario → contender → one result per round, or why there is none."""
+    """All measurements of a run: scenario → contender → one result per turn, or why there is none."""
 
     about: dict[str, Any]
     results: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
@@ -47,15 +47,15 @@ class Run:
             self.results.setdefault(scenario, {}).setdefault(contender, []).append(rounded)
 
     def values(self, scenario: str, contender: str, metric: str) -> list[float]:
-        """A figure, one per round."""
+        """A figure, one per turn."""
         return [result[metric] for result in self.results.get(scenario, {}).get(contender, []) if metric in result]
 
     def spread(self, scenario: str, contender: str, metric: str) -> Spread | None:
-        """A figure over the rounds."""
+        """A figure over all turns."""
         return Spread.of(self.values(scenario, contender, metric))
 
     def ratio(self, scenario: str, contender: str, base: str, metric: str) -> Spread | None:
-        """The ratio of two contenders, taken within each round."""
+        """The ratio of two contenders, taken within each turn."""
         pairs = zip(self.values(scenario, contender, metric), self.values(scenario, base, metric), strict=False)
         return Spread.of([one / other for one, other in pairs if other > 0])
 

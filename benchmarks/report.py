@@ -36,16 +36,17 @@ METRICS = {
 RATIO_METRICS = {"memory": "peak over the memory of the floats returned"}
 MILLION = 1e6
 SMALL = 100.0
-ENOUGH_ROUNDS, BUSY = 5, 1.0
+ENOUGH_ROUNDS, BUSY = 4, 1.0
 SPECIAL = ("memory", "batches", "import")
 """Scenarios whose figures are no cost per unit."""
 
 HOW_TO_READ = """\
-Each round runs every contender once in every scenario, in rotating order, each in a process of its own, which is made
-anew for each round. A mock server in another process answers with the same bytes to all. A ratio is taken within a
-round; the table says the median over the rounds, and in brackets the lowest and the highest. CPU is user plus system
-time of the client's process, all its threads. Absolute times move with the machine and what else it does; the ratios
-hardly do. What a scenario returns is checked before it is timed, which also warms the contender up."""
+Each contender runs in a process of its own, which is made anew for each round. A round goes through the scenarios, and
+measures all contenders one after the other, in rotating order: in most scenarios in two or three such turns, so that
+what is compared was measured within seconds. A mock server in another process answers with the same bytes to all. A
+ratio is taken within a turn; the table says the median over all turns, and in brackets the lowest and the highest. CPU
+is user plus system time of the client's process, all its threads. Absolute times move with the machine and what else it
+does; the ratios hardly do. What a scenario returns is checked before it is timed, which also warms the contender up."""
 
 FAIRNESS = """\
 - All run at their defaults, keep-alive included, over HTTP/1.1 without TLS on the loopback. The best peer is chosen for
@@ -251,7 +252,7 @@ def page(run: Run, pictures: dict[str, str]) -> str:
         f"## How to read this\n\n{HOW_TO_READ}",
         "\n\n".join(f"![{text}]({file})" for file, text in pictures.items()),
         *tables(run),
-        "## Scenarios\n\n| name | what | unit | units per round |\n|---|---|---|---:|\n" + "\n".join(scenarios),
+        "## Scenarios\n\n| name | what | unit | units per turn |\n|---|---|---|---:|\n" + "\n".join(scenarios),
         "## Contenders\n\n" + "\n".join(f"- `{name}`: {ABOUT[name]}" for name in about["contenders"]),
         f"## Notes on fairness\n\n{FAIRNESS}",
         f"## The run\n\n{_run(run)}",

@@ -1,4 +1,4 @@
-"""Contenders side by side: interleaved rounds against a local mock server, CPU per unit, ratios within a round.
+"""Contenders side by side: interleaved rounds against a local mock server, CPU per unit, ratios within a turn.
 
     python benchmarks/run.py                                  # quick: ours, plain httpx, the frameworks' floors
     python benchmarks/run.py --mode full --peers .peers --write docs/performance
@@ -29,7 +29,7 @@ from figures import Run, verdicts
 from processes import Reply, Stage, ceiling, once
 from scenarios import COLD, MODES, SCENARIOS, Scenario
 
-ROUNDS = {"quick": 3, "full": 5, "guard": 5}
+ROUNDS = {"quick": 3, "full": 4, "guard": 5}
 
 
 class Progress:
@@ -89,7 +89,9 @@ class Bench:
         names = options.scenarios or [name for name in SCENARIOS if options.mode != "guard" or name not in COLD]
         self.scenarios = [SCENARIOS[name] for name in names]
         self.run = Run(self.about())
-        self.progress = Progress(sum(len(self.taking(one)) * min(self.rounds, one.rounds) for one in self.scenarios))
+        self.progress = Progress(
+            sum(len(self.taking(one)) * self.turns(one) * min(self.rounds, one.rounds) for one in self.scenarios)
+        )
 
     def about(self) -> dict[str, object]:
         """What the report says of the run."""
@@ -137,13 +139,17 @@ class Bench:
             print(f"bytecode of {name}", file=sys.stderr, flush=True)
             once(self.pythons[name], name, "cold", url)
 
+    def turns(self, scenario: Scenario) -> int:
+        """How often a round measures a scenario."""
+        return scenario.turns if self.options.mode == "full" else 1
+
     def round(self, stage: Stage, number: int) -> None:
-        """Every contender once in every scenario, the order turned from one to the next."""
+        """Every contender in every scenario, once or some times, the order turned from one to the next."""
         for place, scenario in enumerate(self.scenarios):
             names = self.taking(scenario)
-            turn = (number + place) % max(1, len(names))
-            for name in names[turn:] + names[:turn]:
-                if number < scenario.rounds:
+            for turn in range(self.turns(scenario) if number < scenario.rounds else 0):
+                first = (number + place + turn) % max(1, len(names))
+                for name in names[first:] + names[:first]:
                     self.progress.say(number, scenario.name, name)
                     if name not in self.run.unable.get(scenario.name, {}):
                         self.run.add(scenario.name, name, self.one(stage, scenario, name))
@@ -167,7 +173,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--mode", choices=MODES, default="quick", help="how much of each")
-    parser.add_argument("--rounds", type=int, help="3 when quick, else 5")
+    parser.add_argument("--rounds", type=int, help="3 when quick, 4 when full, else 5")
     parser.add_argument("--peers", type=Path, metavar="DIR", help="where `make bench-peers` has installed them")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=CONTENDERS, help="these contenders")
     parser.add_argument("--same-processes", action="store_true", help="keep the processes from round to round")

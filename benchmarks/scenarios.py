@@ -48,6 +48,8 @@ class Scenario:
     """Whether the contender's process is a fresh one."""
     rounds: int = 99
     """Rounds at most."""
+    turns: int = 3
+    """Times that a round of a full run measures all contenders, one after the other each time."""
 
     def size(self, mode: str, contender: str) -> int:
         """The units for a contender."""
@@ -76,69 +78,72 @@ SCENARIOS = {
         Scenario("astream", "the same, async", "event", (8, 12, 16), words=500),
         Scenario(
             "stream-paced", "events 2 ms apart, each its own packet", "event", (2, 2, 1), words=200,
-            server=("--gap", "0.002"),
+            server=("--gap", "0.002"), turns=2,
         ),
         Scenario(
-            "astream-paced", "the same, async", "event", (2, 2, 1), words=200, server=("--gap", "0.002"),
+            "astream-paced", "the same, async", "event", (2, 2, 1), words=200, server=("--gap", "0.002"), turns=2,
         ),
         Scenario("ttfc", "time to first chunk", "stream", (30, 60, 20), words=20, value="wall"),
         Scenario("tools", "two streamed calls, 200 fragments of arguments", "fragment", (10, 20, 20), words=200),
         Scenario(
             "history", "a 500-message history with tools and images", "chat", (10, 16, 16), shares=shares(openai=0.4),
         ),
-        Scenario("embed", "10,000 texts, 1024 dimensions, default", "text", (5000, 10_000, 2000), shares=SLOW_EMBED),
-        Scenario("aembed", "the same, async", "text", (5000, 10_000, 2000), shares=SLOW_EMBED),
+        Scenario(
+            "embed", "10,000 texts, 1024 dimensions, default", "text", (5000, 10_000, 2000), shares=SLOW_EMBED, turns=2,
+        ),
+        Scenario("aembed", "the same, async", "text", (5000, 10_000, 2000), shares=SLOW_EMBED, turns=2),
         Scenario(
             "embed3072", "2,000 texts, 3072 dimensions", "text", (1000, 2000, 500), dimensions=3072, server=WIDE,
-            shares=SLOW_EMBED,
+            shares=SLOW_EMBED, turns=2,
         ),
         Scenario(
-            "aembed3072", "the same, async", "text", (1000, 2000, 500), dimensions=3072, server=WIDE, shares=SLOW_EMBED,
+            "aembed3072", "the same, async", "text", (1000, 2000, 500), dimensions=3072, server=WIDE,
+            shares=SLOW_EMBED, turns=2,
         ),
         Scenario(
             "embed-refused", "`embed` where the service refuses base64 (peers: where it does not)", "text",
-            (5000, 10_000, 2000), server=("--refuse",), peer_server=(), shares=SLOW_EMBED,
+            (5000, 10_000, 2000), server=("--refuse",), peer_server=(), shares=SLOW_EMBED, turns=2,
             only=("httpx", "azureai_core", "ours-langchain", "lc-azure-openai", "lc-openai", "ours-llamaindex",
             "li-openai-like"),
         ),
         Scenario(
             "concurrent", "500 async chats at once, 100 ms latency, second burst", "chat", (500, 500, 100),
-            server=("--latency", "0.1", "--together", "500"), own_server=True, kinds=("base", "ours", "peer"),
+            server=("--latency", "0.1", "--together", "500"), own_server=True, kinds=("base", "ours", "peer"), turns=1,
         ),
         Scenario(
             "threads", "640 chats by 64 threads, second burst", "chat", (640, 640, 128),
-            server=("--together", "64"), own_server=True, kinds=("base", "ours", "peer"),
+            server=("--together", "64"), own_server=True, kinds=("base", "ours", "peer"), turns=1,
         ),
         Scenario(
             "retry", "each fourth request refused with `retry-after: 0`", "answer", (60, 60, 30),
-            server=("--throttle", "4"), own_server=True, kinds=("ours", "peer"), shares=shares(openai=0.25),
+            server=("--throttle", "4"), own_server=True, kinds=("ours", "peer"), shares=shares(openai=0.25), turns=1,
         ),
         Scenario("cold", "fresh process to the first answer", "process", (1, 1, 1)),
         Scenario("import", "import of the classes in a fresh process", "process", (1, 1, 1), kinds=("ours", "floor")),
         Scenario(
             "memory", "peak memory of embedding 10,000 texts, over the floats returned", "job", (10_000, 10_000, 1000),
-            value="ratio", own_process=True, rounds=3, only=("httpx", "azureai_core", "lc-floor", "ours-langchain",
-            "lc-openai", "lc-azure-openai", "li-floor", "ours-llamaindex", "li-openai-like"),
+            value="ratio", own_process=True, rounds=3, turns=1, only=("httpx", "azureai_core", "lc-floor",
+            "ours-langchain", "lc-openai", "lc-azure-openai", "li-floor", "ours-llamaindex", "li-openai-like"),
         ),
         Scenario(
             "batches", "peak memory of 100,000 texts taken batch by batch (`embed_many`)", "job",
-            (20_000, 100_000, 1000), value="peak", own_process=True, rounds=2, only=("azureai_core",),
+            (20_000, 100_000, 1000), value="peak", own_process=True, rounds=2, turns=1, only=("azureai_core",),
         ),
         Scenario(
             "growth-chat", "CPU per chat of ten times as many", "chat", (100, 100, 50), value="ratio",
-            kinds=("base", "ours", "floor"), rounds=5,
+            kinds=("base", "ours", "floor"),
         ),
         Scenario(
             "growth-embed", "CPU per text of ten times as many", "text", (1000, 1000, 200), value="ratio",
-            only=("httpx", "azureai_core", "ours-langchain", "li-floor", "ours-llamaindex"), rounds=5,
+            only=("httpx", "azureai_core", "ours-langchain", "li-floor", "ours-llamaindex"),
         ),
         Scenario(
             "growth-stream", "CPU per event of a stream ten times as long (20,000)", "event", (10, 10, 10), words=2000,
-            value="ratio", kinds=("base", "ours", "floor"), rounds=5,
+            value="ratio", kinds=("base", "ours", "floor"), turns=1,
         ),
         Scenario(
             "growth-tools", "CPU per fragment of calls ten times as long (2,000)", "fragment", (10, 10, 10), words=200,
-            value="ratio", kinds=("base", "ours", "floor"), rounds=5,
+            value="ratio", kinds=("base", "ours", "floor"), turns=1,
         ),
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What ours is held to: one table. A bound holds for the median over the rounds, unless it is an absolute one.
+"""What ours is held to: one table. A bound holds for the median over all turns, unless it is an absolute one.
 
 The bounds against peers leave room above what a prototype on the same frameworks needed; the stretch is what such
 experiments say is left. Those against plain httpx include the framework.
