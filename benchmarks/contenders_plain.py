@@ -135,10 +135,10 @@ class Core(Contender):
         return self.client.complete({"messages": self.messages}).content or ""
 
     def embed(self, texts: list[str]) -> list[Any]:
-        return [vector for batch in self.embed_batches(iter(texts)) for vector in batch]
+        return self.client.embed_all(texts)
 
     async def aembed(self, texts: list[str]) -> list[Any]:
-        return [vector async for batch in self.client.aembed_many(texts) for vector in batch.vectors]
+        return await self.client.aembed_all(texts)
 
     def embed_batches(self, texts: Iterator[str]) -> Iterator[list[Any]]:
         return (batch.vectors for batch in self.client.embed_many(texts))

@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sized,
+)
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +36,8 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
 
-_Part = Callable[[], Embeddings]
-"""The answer to one request."""
-
-KEPT_PACKED = 8
-"""Requests in flight above which answers wait as they came. With few, lists are made while the bytes are at hand."""
+_Part = tuple[int, PackedEmbeddings]
+"""The place of a request's first text, and the answer, of which lists are made when its turn has come."""
 
 
 class Batches:
@@ -46,6 +53,7 @@ class Batches:
         max_concurrency: int | None,
         on_progress: Callable[[int, int | None], object] | None,
         options: Mapping[str, Any],
+        on_usage: Callable[[Usage], object] | None = None,
     ) -> None:
         if isinstance(texts, str):
             raise ConfigurationError("texts is one string: pass a list of strings.")
@@ -61,15 +69,54 @@ class Batches:
         self._concurrency = max_concurrency or DEFAULT_CONCURRENCY
         self._texts = texts
         self._total = len(texts) if isinstance(texts, Sized) else None
-        self._on_progress = on_progress
+        self._on_progress, self._on_usage = on_progress, on_usage
         self._finished = 0
 
     def run(self) -> Iterator[Embeddings]:
-        """The batches' vectors in input order, requests in threads; a single batch needs none."""
+        """The batches' vectors in input order."""
+        with closing(self._answers()) as answers:
+            for parts in answers:
+                yield self._done(parts)
+
+    async def arun(self) -> AsyncIterator[Embeddings]:
+        """The batches' vectors in input order."""
+        async with aclosing(self._aanswers()) as answers:
+            async for parts in answers:
+                yield self._done(parts)
+
+    def run_all(self) -> list[list[float]]:
+        """All vectors; see `_places`."""
+        places = self._places()
+        with closing(self._answers()) as answers:
+            for parts in answers:
+                self._fill(places, parts)
+        return places
+
+    async def arun_all(self) -> list[list[float]]:
+        """All vectors; see `_places`."""
+        places = self._places()
+        async with aclosing(self._aanswers()) as answers:
+            async for parts in answers:
+                self._fill(places, parts)
+        return places
+
+    def _places(self) -> list[list[float]]:
+        """A list in the place of each vector to come.
+
+        Python's garbage collector walks all that is new whenever lists and such are 700 more than before: with vectors
+        each of their floats, a quarter of the time of the job. Here a vector takes the place of a list that goes.
+        """
+        if self._total is None:
+            self._texts = texts = list(self._texts)
+            self._total = len(texts)
+        return [[] for _ in range(self._total)]
+
+    def _answers(self) -> Generator[list[_Part], None, None]:
+        """The batches' answers in input order, requests in threads; a single batch needs none."""
         batches = self._batches()
         first = list(islice(batches, 2))
         if len(first) < 2:  # noqa: PLR2004
-            yield from (self._done(self._embed(start, batch)) for start, batch in first)
+            yield from (self._embed(start, batch) for start, batch in first)
             return
         pending: deque[Future[list[_Part]]] = deque()
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="azureai-embed")
@@ -77,23 +124,23 @@ class Batches:
             for start, batch in chain(first, batches):
                 pending.append(pool.submit(copy_context().run, self._embed, start, batch))
                 if len(pending) >= self._concurrency:
-                    yield self._done(pending.popleft().result())
+                    yield pending.popleft().result()
             while pending:
-                yield self._done(pending.popleft().result())
+                yield pending.popleft().result()
         finally:
             # What is in flight ends by itself: the caller is not made to wait for an answer that nobody wants.
             pool.shutdown(wait=not pending, cancel_futures=True)
 
-    async def arun(self) -> AsyncIterator[Embeddings]:
-        """The batches' vectors in input order, requests in tasks."""
+    async def _aanswers(self) -> AsyncGenerator[list[_Part], None]:
+        """The batches' answers in input order, requests in tasks."""
         pending: deque[asyncio.Task[list[_Part]]] = deque()
         try:
             for start, batch in self._batches():
                 pending.append(asyncio.ensure_future(self._aembed(start, batch)))
                 if len(pending) >= self._concurrency:
-                    yield self._done(await pending.popleft())
+                    yield await pending.popleft()
             while pending:
-                yield self._done(await pending.popleft())
+                yield await pending.popleft()
         finally:
             for task in pending:
                 task.cancel()
@@ -108,7 +155,7 @@ class Batches:
             except AzureAIError as error:
                 parts += self._embed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append(self._part(first, packed))
+                parts.append((first, packed))
         return parts
 
     async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
@@ -119,14 +166,8 @@ class Batches:
             except AzureAIError as error:
                 parts += await self._aembed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append(self._part(first, packed))
+                parts.append((first, packed))
         return parts
-
-    def _part(self, first: int, packed: PackedEmbeddings) -> _Part:
-        if self._concurrency > KEPT_PACKED:
-            return partial(_unpacked, first, packed)
-        made = _unpacked(first, packed)
-        return lambda: made
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
         start = 0
@@ -153,16 +194,34 @@ class Batches:
         return limit
 
     def _done(self, parts: list[_Part]) -> Embeddings:
-        embeddings = _merged([part() for part in parts])
-        self._finished += len(embeddings.vectors)
+        unpacked = []
+        for first, packed in parts:
+            with _placed_errors(first, packed):
+                unpacked.append(packed.unpacked())
+        self._tell(parts)
+        return _merged(unpacked)
+
+    def _fill(self, places: list[list[float]], parts: list[_Part]) -> None:
+        for first, packed in parts:
+            with _placed_errors(first, packed):
+                packed.fill(places, first)
+        self._tell(parts)
+
+    def _tell(self, parts: list[_Part]) -> None:
+        """Reports what is done."""
+        for _, packed in parts:
+            self._finished += packed.wanted
+            if self._on_usage is not None and packed.usage is not None:
+                self._on_usage(packed.usage)
         if self._on_progress is not None:
             self._on_progress(self._finished, self._total)
-        return embeddings
 
 
-def _unpacked(first: int, packed: PackedEmbeddings) -> Embeddings:
+@contextmanager
+def _placed_errors(first: int, packed: PackedEmbeddings) -> Iterator[None]:
+    """Errors of an answer say which texts it was for."""
     try:
-        return packed.unpacked()
+        yield
     except AzureAIError as error:
         raise _placed(error, first, packed.wanted) from None
 

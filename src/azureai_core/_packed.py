@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ._errors import AzureAIError
-from ._types import Embeddings, Json, ResponseMeta, dicts, parse_embeddings
+from ._types import Embeddings, Json, ResponseMeta, Usage, parse_embeddings, parse_usage, parse_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,28 @@ class PackedEmbeddings:
     def unpacked(self) -> Embeddings:
         """The vectors. Raises `AzureAIError` when they are not as many as inputs, or not alike: none may be lost."""
         embeddings = parse_embeddings(self.body, self.meta)
-        if len(embeddings.vectors) != self.wanted:
-            raise self._miscount(len(embeddings.vectors))
+        self._check_count(len(embeddings.vectors))
         self._check_shape(embeddings.vectors)
         return embeddings
+
+    def fill(self, places: list[list[float]], first: int) -> None:
+        """Puts the vectors into a list from a place on, each for what lies there. Raises as `unpacked` does."""
+        count = 0
+        for vector in parse_vectors(self.body):
+            if count < self.wanted:
+                places[first + count] = vector
+            count += 1
+        self._check_count(count)
+        self._check_shape(places[first : first + count])
+
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts of the answer."""
+        return parse_usage(self.body.get("usage"))
+
+    def _check_count(self, count: int) -> None:
+        if count != self.wanted:
+            raise self._miscount(count)
 
     def _check_shape(self, vectors: list[list[float]]) -> None:
         """Looks at lengths and first elements only: looking at each would cost a fifth of the decoding."""
@@ -37,7 +55,8 @@ class PackedEmbeddings:
             )
 
     def _miscount(self, got: int) -> AzureAIError:
-        unreadable = got < self.wanted == len(dicts(self.body.get("data")))
+        data = self.body.get("data")
+        unreadable = got < self.wanted == (len(data) if isinstance(data, list) else 0)
         return AzureAIError(
             f"The service gave {got} vectors for {self.wanted} inputs (request id {self.meta.request_id}): "
             + (

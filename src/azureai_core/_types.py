@@ -11,7 +11,7 @@ import sys
 from array import array
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -261,18 +261,31 @@ def pick_choice(body: Json, wanted: int = 0) -> Json | None:
 
 def parse_embeddings(body: Json, meta: ResponseMeta = NO_META) -> Embeddings:
     """The vectors of an answer in the order of the inputs; a broken vector is left out."""
-    items = dicts(body.get("data"))
-    order = [_count(item.get("index")) for item in items]
-    if None not in order:  # the service may answer out of order; an answer without indices is in order
-        items = [item for _, item in sorted(zip(order, items, strict=True), key=lambda pair: pair[0] or 0)]
-    vectors = [vector for item in items if (vector := parse_vector(item.get("embedding")))]
     return Embeddings(
-        vectors=vectors,
+        vectors=list(parse_vectors(body)),
         model=text_of(body.get("model")) or None,
         usage=parse_usage(body.get("usage")),
         request_id=meta.request_id,
         meta=meta,
     )
+
+
+def parse_vectors(body: Json) -> Iterator[list[float]]:
+    """The vectors one by one, as `parse_embeddings` has them."""
+    data = body.get("data")
+    if not (isinstance(data, list) and data and isinstance(data[0], bytes)):
+        data = _in_order(dicts(data))
+    for value in data:
+        if vector := parse_vector(value):
+            yield vector
+
+
+def _in_order(items: list[Json]) -> list[Any]:
+    """The vectors as the service gave them. It may answer out of order; an answer without indices is in order."""
+    order = [_count(item.get("index")) for item in items]
+    if None not in order:
+        items = [item for _, item in sorted(zip(order, items, strict=True), key=lambda pair: pair[0] or 0)]
+    return [item.get("embedding") for item in items]
 
 
 def parse_vector(value: object) -> list[float] | None:

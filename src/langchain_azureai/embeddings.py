@@ -58,14 +58,12 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector per text. Raises `ConfigurationError` that names the index of an empty text."""
         with model_errors:
-            batches = self.client.embed_many(texts, **self._job("document", self.document_input_type))
-            return [vector for batch in batches for vector in self._vectors(batch)]
+            return self.client.embed_all(texts, **self._job("document", self.document_input_type))
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` without blocking the event loop."""
         with model_errors:
-            batches = self.client.aembed_many(texts, **self._job("document", self.document_input_type))
-            return [vector async for batch in batches for vector in self._vectors(batch)]
+            return await self.client.aembed_all(texts, **self._job("document", self.document_input_type))
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a query."""
@@ -116,5 +114,6 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
             "batch_size": self.batch_size,
             "max_concurrency": self.max_concurrency,
             "on_progress": self.on_progress,
+            "on_usage": self.on_usage,
             **self._options(kind, input_type),
         }

@@ -200,10 +200,9 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     def _embed(self, texts: Sequence[str], input_types: list[str | None]) -> list[Embedding]:
         for input_type in input_types:
             try:
-                batches = self._client.embed_many(
+                return self._client.embed_all(
                     texts, batch_size=self._size(), max_concurrency=self.max_concurrency, **self._options(input_type)
                 )
-                return [vector for batch in batches for vector in batch.vectors]
             except APIStatusError as error:
                 self._withdraw(input_type, input_types, error)
         raise AssertionError("the last try raises its error")
@@ -211,10 +210,9 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     async def _aembed(self, texts: Sequence[str], input_types: list[str | None]) -> list[Embedding]:
         for input_type in input_types:
             try:
-                batches = self._client.aembed_many(
+                return await self._client.aembed_all(
                     texts, batch_size=self._size(), max_concurrency=1, **self._options(input_type)
                 )
-                return [vector async for batch in batches for vector in batch.vectors]
             except APIStatusError as error:
                 self._withdraw(input_type, input_types, error)
         raise AssertionError("the last try raises its error")

@@ -472,3 +472,91 @@ def test_vectors_that_are_not_alike_are_an_error(rows, says, fake_service, make_
 
     with pytest.raises(AzureAIError, match=f"gave vectors with {says}"):
         colour.call(make_client(), "embed", ["a", "b"])
+
+
+# ---------------------------------------------------------------------------- all at once
+
+
+def packed(request):
+    """The same as base64."""
+    return vectors(*(b64encode(pack("<f", float(text))).decode() for text in request.body["input"]))
+
+
+@pytest.mark.parametrize("answer", [echo, packed], ids=["lists", "base64"])
+def test_all_vectors_at_once(answer, fake_service, make_client, colour):
+    """In order, with progress after each batch and the usage of each request; of any iterable, an empty one too."""
+    fake_service.answer = answer
+    progress, usages = [], []
+    client = make_client()
+
+    found = colour.call(
+        client,
+        "embed_all",
+        numbers(25),
+        batch_size=10,
+        on_progress=lambda *done: progress.append(done),
+        on_usage=usages.append,
+    )
+
+    assert found == [[float(n)] for n in range(25)]
+    assert progress == [(10, 25), (20, 25), (25, 25)]
+    assert usages == [Usage(10, 0, 10), Usage(10, 0, 10), Usage(5, 0, 5)]
+    assert colour.call(client, "embed_all", iter(numbers(3)), batch_size=2) == [[0.0], [1.0], [2.0]]
+    assert colour.call(client, "embed_all", []) == []
+
+
+@pytest.mark.parametrize("answer", [echo, packed], ids=["lists", "base64"])
+def test_all_at_once_keep_their_places_where_batches_are_split(answer, fake_service, make_client, colour):
+    """A limit is learnt on the way; an answer may come in any order."""
+
+    def some(request):
+        if len(request.body["input"]) > 3:
+            return Reply(400, {"message": "too many inputs: at most 3"})
+        reply = answer(request)
+        reply.body["data"].reverse()
+        return reply
+
+    fake_service.answer = some
+
+    found = colour.call(make_client(), "embed_all", numbers(20), batch_size=8)
+
+    assert found == [[float(n)] for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda row: row.body["data"].pop(), "gave 9 vectors for 10 inputs"),
+        (lambda row: row.body["data"].append(row.body["data"][0]), "gave 11 vectors for 10 inputs"),
+        (lambda row: row.body["data"][3].update(embedding=[]), "the others are empty or cannot be read"),
+        (lambda row: row.body["data"][3].update(embedding=[1.0, 2.0]), "lengths from 1 to 2"),
+    ],
+    ids=["too few", "too many", "empty", "lengths"],
+)
+@pytest.mark.parametrize("answer", [echo, packed], ids=["lists", "base64"])
+def test_none_is_lost_of_all_at_once(broken, said, answer, fake_service, make_client, colour):
+    """The error says which texts it is about."""
+
+    def some(request):
+        reply = answer(request)
+        if "25" in request.body["input"]:
+            broken(reply)
+        return reply
+
+    fake_service.answer = some
+
+    with pytest.raises(AzureAIError, match=said) as caught:
+        colour.call(make_client(), "embed_all", numbers(40), batch_size=10)
+
+    assert (caught.value.first_index, caught.value.batch_size) == (20, 10)
+
+
+def test_an_error_ends_all_at_once(fake_service, make_client, colour):
+    """With its place; what is in flight is not waited for."""
+    fake_service.answer = lambda r: Reply(400, {"message": "no"}) if "5" in r.body["input"] else echo(r)
+
+    with pytest.raises(BadRequestError, match="no") as caught:
+        colour.call(make_client(), "embed_all", numbers(40), batch_size=2)
+
+    assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
+    assert len(fake_service.requests) < 20

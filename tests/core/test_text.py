@@ -79,3 +79,14 @@ def test_packed_vectors_are_the_same_by_the_shorter_way(vectors):
     body = json.dumps({"data": data, "model": "m", "usage": {"prompt_tokens": 1}}).encode()
 
     assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_packed_json(body))
+
+
+@pytest.mark.parametrize("places", [[1, 0], [0, None], [None, None], [0, 5], [0, 0], [0.0, 1.0], ["0", "1"]], ids=str)
+def test_packed_vectors_are_in_the_same_order_by_the_shorter_way(places):
+    """Whatever the service says of their places."""
+    data = [
+        {"index": place, "embedding": vector} for place, vector in zip(places, ["AACAPw==", "AAAAQA=="], strict=True)
+    ]
+    body = json.dumps({"data": data}).encode()
+
+    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_packed_json(body))

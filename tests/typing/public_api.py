@@ -23,6 +23,8 @@ async def core(client: InferenceClient) -> None:
         assert_type(batch.vectors, list[list[float]])
     async for batch in client.aembed_many(["a"]):
         assert_type(batch, Embeddings)
+    assert_type(client.embed_all(["a"]), list[list[float]])
+    assert_type(await client.aembed_all(["a"], on_usage=print), list[list[float]])
     assert_type(client.info(), ModelInfo)
     with client as entered:
         assert_type(entered, InferenceClient)
