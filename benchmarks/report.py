@@ -36,7 +36,7 @@ METRICS = {
 RATIO_METRICS = {"memory": "peak over the memory of the floats returned"}
 MILLION = 1e6
 SMALL = 100.0
-ENOUGH_ROUNDS, BUSY = 4, 1.0
+ENOUGH_ROUNDS, BUSY = 3, 1.0
 SPECIAL = ("memory", "batches", "import")
 """Scenarios whose figures are no cost per unit."""
 

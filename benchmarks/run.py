@@ -29,7 +29,7 @@ from figures import Run, verdicts
 from processes import Reply, Stage, ceiling, once
 from scenarios import COLD, MODES, SCENARIOS, Scenario
 
-ROUNDS = {"quick": 3, "full": 4, "guard": 5}
+ROUNDS = {"quick": 3, "full": 3, "guard": 5}
 
 
 class Progress:
@@ -173,7 +173,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--mode", choices=MODES, default="quick", help="how much of each")
-    parser.add_argument("--rounds", type=int, help="3 when quick, 4 when full, else 5")
+    parser.add_argument("--rounds", type=int, help="3, for the guard 5")
     parser.add_argument("--peers", type=Path, metavar="DIR", help="where `make bench-peers` has installed them")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=CONTENDERS, help="these contenders")
     parser.add_argument("--same-processes", action="store_true", help="keep the processes from round to round")

@@ -37,7 +37,7 @@ DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
 
 _Part = tuple[int, PackedEmbeddings]
-"""The place of a request's first text, and the answer, of which lists are made when its turn has come."""
+"""The place of a request's first text, and the answer; batch by batch, lists are made of it when its turn has come."""
 
 
 class Batches:
@@ -71,6 +71,7 @@ class Batches:
         self._total = len(texts) if isinstance(texts, Sized) else None
         self._on_progress, self._on_usage = on_progress, on_usage
         self._finished = 0
+        self._places: list[list[float]] | None = None
 
     def run(self) -> Iterator[Embeddings]:
         """The batches' vectors in input order."""
@@ -85,22 +86,22 @@ class Batches:
                 yield self._done(parts)
 
     def run_all(self) -> list[list[float]]:
-        """All vectors; see `_places`."""
-        places = self._places()
+        """All vectors; see `_new_places`."""
+        self._places = self._new_places()
         with closing(self._answers()) as answers:
             for parts in answers:
-                self._fill(places, parts)
-        return places
+                self._tell(parts)
+        return self._places
 
     async def arun_all(self) -> list[list[float]]:
-        """All vectors; see `_places`."""
-        places = self._places()
+        """All vectors; see `_new_places`."""
+        self._places = self._new_places()
         async with aclosing(self._aanswers()) as answers:
             async for parts in answers:
-                self._fill(places, parts)
-        return places
+                self._tell(parts)
+        return self._places
 
-    def _places(self) -> list[list[float]]:
+    def _new_places(self) -> list[list[float]]:
         """A list in the place of each vector to come.
 
         Python's garbage collector walks all that is new whenever lists and such are 700 more than before: with vectors
@@ -155,7 +156,7 @@ class Batches:
             except AzureAIError as error:
                 parts += self._embed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append((first, packed))
+                parts.append(self._part(first, packed))
         return parts
 
     async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
@@ -166,8 +167,15 @@ class Batches:
             except AzureAIError as error:
                 parts += await self._aembed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append((first, packed))
+                parts.append(self._part(first, packed))
         return parts
+
+    def _part(self, first: int, packed: PackedEmbeddings) -> _Part:
+        """The part, its vectors in their places where all are wanted at once: now, with the bytes still at hand."""
+        if self._places is not None:
+            with _placed_errors(first, packed):
+                packed.fill(self._places, first)
+        return first, packed
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
         start = 0
@@ -200,12 +208,6 @@ class Batches:
                 unpacked.append(packed.unpacked())
         self._tell(parts)
         return _merged(unpacked)
-
-    def _fill(self, places: list[list[float]], parts: list[_Part]) -> None:
-        for first, packed in parts:
-            with _placed_errors(first, packed):
-                packed.fill(places, first)
-        self._tell(parts)
 
     def _tell(self, parts: list[_Part]) -> None:
         """Reports what is done."""

@@ -25,7 +25,7 @@ class PackedEmbeddings:
         return embeddings
 
     def fill(self, places: list[list[float]], first: int) -> None:
-        """Puts the vectors into a list from a place on, each for what lies there. Raises as `unpacked` does."""
+        """Moves the vectors into a list from a place on, each for what lies there. Raises as `unpacked` does."""
         count = 0
         for vector in parse_vectors(self.body):
             if count < self.wanted:
@@ -33,6 +33,7 @@ class PackedEmbeddings:
             count += 1
         self._check_count(count)
         self._check_shape(places[first : first + count])
+        self.body["data"] = None
 
     @property
     def usage(self) -> Usage | None:
