@@ -19,6 +19,8 @@ import httpcore
 
 ONE_PIECE = 65_536
 """Bytes up to which the head and the body of a request are joined."""
+MUCH = 262_144
+"""Bytes taken at once of a large answer: with other threads at work, each time means waiting for the interpreter."""
 
 
 class _Outgoing:
@@ -65,12 +67,15 @@ class SocketStream(httpcore.NetworkStream):
         self._socket: socket.socket = opened.get_extra_info("socket")
         self._timeout = self._socket.gettimeout()
         self._outgoing = _Outgoing()
+        self._more_waits = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """The next bytes; empty at the end."""
+        """The next bytes; empty at the end. More than was asked for after a piece that was full."""
         with _READING:
             self._set_timeout(timeout)
-            return self._socket.recv(max_bytes)
+            data = self._socket.recv(MUCH if self._more_waits else max_bytes)
+        self._more_waits = len(data) >= max_bytes
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Sends bytes, or keeps them for what follows."""
