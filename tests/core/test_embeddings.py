@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import threading
 import time
@@ -19,9 +20,11 @@ from azureai_core import (
     BadRequestError,
     ConfigurationError,
     RateLimitError,
+    ResponseMeta,
     Usage,
     data_url,
 )
+from azureai_core._packed import PackedEmbeddings
 from fakes import HANG, Reply, vectors
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -560,3 +563,29 @@ def test_an_error_ends_all_at_once(fake_service, make_client, colour):
 
     assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
     assert len(fake_service.requests) < 20
+
+
+def collections(function):
+    """How often the garbage collector runs meanwhile."""
+    seen = []
+
+    def note(phase, _info):
+        seen.append(phase)
+
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        function()
+    finally:
+        gc.callbacks.remove(note)
+    return seen.count("start")
+
+
+def test_all_at_once_gives_the_garbage_collector_no_occasion():
+    """It would walk through all floats of the vectors that are new."""
+    rows = [pack("<2f", n, n) for n in range(3000)]
+    places = [[] for _ in rows]
+
+    assert collections(lambda: PackedEmbeddings(3000, {"data": rows}, ResponseMeta()).fill(places, 0)) == 0
+    assert places == [[n, n] for n in range(3000)]
+    assert collections(lambda: PackedEmbeddings(3000, {"data": rows}, ResponseMeta()).unpacked()) >= 3
