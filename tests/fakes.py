@@ -125,9 +125,11 @@ class FakeService:
     async def _run(self) -> None:
         self._stopping = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
+        writers: list[asyncio.StreamWriter] = []
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             tasks.add(asyncio.current_task())
+            writers.append(writer)
             await self._serve(reader, writer)
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**26, backlog=1024)
@@ -139,6 +141,8 @@ class FakeService:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # one that was closed before waits for a client that may be gone
+            writer.transport.abort()
         await _turns()  # an aborted transport is closed in a later turn
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
