@@ -2,6 +2,9 @@
 
 Each test names the documents and sections whose calls it makes. Where an example does not work as printed, be it for a
 slip or because the client has changed since, the test shows how it fails and what works in its place.
+
+A stream is entered with `with` wherever it is read: this client stops reading at `[DONE]`, before the body's end, and
+leaves its connection to the garbage collector otherwise.
 """
 
 import json
@@ -228,9 +231,10 @@ def joined(result):
 @on(DEVELOP, PHI, EARLIER, VISION)
 def test_streaming(document, client):
     """The pieces make the plain answer."""
-    result = client.complete(messages=[HELPFUL, LANGUAGES], **OPTIONS, stream=True)
+    with client.complete(messages=[HELPFUL, LANGUAGES], **OPTIONS, stream=True) as result:
+        text = joined(result)
 
-    assert joined(result) == client.complete(messages=[HELPFUL, LANGUAGES], **OPTIONS).choices[0].message.content
+    assert text == client.complete(messages=[HELPFUL, LANGUAGES], **OPTIONS).choices[0].message.content
 
 
 @on(PHI, EARLIER, VISION)
@@ -436,8 +440,8 @@ def test_streamed_tools(connect):
     """The fragments of a streamed call make the call of the plain answer, in both styles of delta."""
     asked = [UserMessage(content="When is the next flight from Miami to Seattle?")]
     for name in ("mistral-large-2411", "jamba-1.5-large"):
-        result = connect(name, "serverless").complete(messages=asked, tools=[FLIGHT], stream=True)
-        deltas = [update.choices[0].delta for update in result if update.choices]
+        with connect(name, "serverless").complete(messages=asked, tools=[FLIGHT], stream=True) as result:
+            deltas = [update.choices[0].delta for update in result if update.choices]
         pieces = [call.function.arguments for delta in deltas for call in delta.tool_calls or ()]
 
         assert json.loads("".join(pieces)) == {"origin_city": "Miami", "destination_city": "Seattle"}
@@ -571,8 +575,8 @@ class TestAsync:
         """The pieces make the plain answer."""
         client = connect("llama-3.3-70b-instruct")
         plain = await client.complete(messages=ASKED)
-        updates = await client.complete(messages=ASKED, stream=True)
-        text = "".join([update.choices[0].delta.content or "" async for update in updates if update.choices])
+        async with await client.complete(messages=ASKED, stream=True) as updates:
+            text = "".join([update.choices[0].delta.content or "" async for update in updates if update.choices])
 
         assert text == plain.choices[0].message.content
 
