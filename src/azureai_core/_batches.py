@@ -85,24 +85,24 @@ class Batches:
             async for parts in answers:
                 yield self._done(parts)
 
-    def run_all(self) -> list[list[float]]:
-        """All vectors; see `_new_places`."""
-        self._places = self._new_places()
+    def run_all(self, places: list[list[float]] | None = None) -> list[list[float]]:
+        """All vectors; see `_check_places`."""
+        self._places = self._check_places(places)
         with closing(self._answers()) as answers:
             for parts in answers:
                 self._tell(parts)
         return self._places
 
-    async def arun_all(self) -> list[list[float]]:
-        """All vectors; see `_new_places`."""
-        self._places = self._new_places()
+    async def arun_all(self, places: list[list[float]] | None = None) -> list[list[float]]:
+        """All vectors; see `_check_places`."""
+        self._places = self._check_places(places)
         async with aclosing(self._aanswers()) as answers:
             async for parts in answers:
                 self._tell(parts)
         return self._places
 
-    def _new_places(self) -> list[list[float]]:
-        """A list in the place of each vector to come.
+    def _check_places(self, places: list[list[float]] | None) -> list[list[float]]:
+        """A list in the place of each vector to come: those that are given, or new ones.
 
         Python's garbage collector walks all that is new whenever lists and such are 700 more than before: with vectors
         each of their floats, a quarter of the time of the job. Here a vector takes the place of a list that goes.
@@ -110,7 +110,11 @@ class Batches:
         if self._total is None:
             self._texts = texts = list(self._texts)
             self._total = len(texts)
-        return [[] for _ in range(self._total)]
+        if places is None:
+            return [[] for _ in range(self._total)]
+        if len(places) != self._total:
+            raise ConfigurationError(f"places has {len(places)} lists for {self._total} texts: pass one for each.")
+        return places
 
     def _answers(self) -> Generator[list[_Part], None, None]:
         """The batches' answers in input order, requests in threads; a single batch needs none."""

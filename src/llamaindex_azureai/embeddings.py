@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from io import BytesIO
+from itertools import islice
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # re-exported silently
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
+from llama_index.core.utils import get_tqdm_iterable
 
 from azureai_core import APIStatusError, AzureAIError, ConfigurationError
 
 from ._cache import Collection
 from ._connection import ALIASES, Connection
 
+dispatcher = get_dispatcher(BaseEmbedding.__module__)
+"""Events come from where the framework's own would."""
+
 
 class _Placed(str):
-    """A text that knows its place in the corpus: the framework hands on batches, and errors should name places."""
+    """A text that knows its place in the corpus: the framework hands on batches, and errors should name places.
 
-    __slots__ = ("place",)
+    It keeps the list, empty yet, whose place its vector takes (`places` of `embed_all`).
+    """
+
+    __slots__ = ("place", "room")
     place: int
+    room: list[float] | None
+
+    def take_room(self) -> list[float]:
+        """The list, for good: nothing else refers to it then."""
+        room, self.room = self.room, None
+        return [] if room is None else room
 
 
 def _placed(texts: Sequence[str]) -> list[str]:
@@ -32,10 +49,32 @@ def _placed(texts: Sequence[str]) -> list[str]:
     placed: list[str] = []
     for place, text in enumerate(texts):
         known = _Placed(text)
-        known.place = place
+        known.place, known.room = place, []
         placed.append(known)
     return placed
 
+
+def _rooms(texts: Sequence[str]) -> list[list[float]]:
+    """What the vectors of the texts take the places of."""
+    return [text.take_room() if isinstance(text, _Placed) else [] for text in texts]
+
+
+def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The texts in batches of the framework."""
+    left = iter(texts)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _end_event(batch: list[str], vectors: list[Embedding]) -> EmbeddingEndEvent:
+    """The event with the vectors themselves, as callbacks are given them: its constructor would copy each number."""
+    event = EmbeddingEndEvent(chunks=batch, embeddings=[])
+    event.embeddings = vectors
+    return event
+
+
+_PROGRESS = "Generating embeddings"
+"""What the framework's own bar says."""
 
 PIECE = 256
 """Texts of one request at most, unless the model's profile says fewer."""
@@ -201,7 +240,11 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         for input_type in input_types:
             try:
                 return self._client.embed_all(
-                    texts, batch_size=self._size(), max_concurrency=self.max_concurrency, **self._options(input_type)
+                    texts,
+                    batch_size=self._size(),
+                    max_concurrency=self.max_concurrency,
+                    places=_rooms(texts),
+                    **self._options(input_type),
                 )
             except APIStatusError as error:
                 self._withdraw(input_type, input_types, error)
@@ -211,7 +254,11 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         for input_type in input_types:
             try:
                 return await self._client.aembed_all(
-                    texts, batch_size=self._size(), max_concurrency=1, **self._options(input_type)
+                    texts,
+                    batch_size=self._size(),
+                    max_concurrency=1,
+                    places=_rooms(texts),
+                    **self._options(input_type),
                 )
             except APIStatusError as error:
                 self._withdraw(input_type, input_types, error)
@@ -221,17 +268,59 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         """The limit on requests in flight of the running event loop; a semaphore belongs to one loop."""
         return self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.max_concurrency))
 
-    def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
+    # The two below do what the framework's own do, but for its `EmbeddingEndEvent`, which copies every vector.
+
+    def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **_: Any) -> list[Embedding]:
         """One vector per text, in order. Raises `ConfigurationError` that names the place of an empty text."""
         _check_texts(texts)  # here, where places are those of the whole corpus
-        return super().get_text_embedding_batch(_placed(texts), show_progress=show_progress, **kwargs)
+        about = self.to_payload()
+        vectors: list[Embedding] = []
+        for batch in _batches(get_tqdm_iterable(_placed(texts), show_progress, _PROGRESS), self.embed_batch_size):
+            dispatcher.event(EmbeddingStartEvent(model_dict=about))
+            with self.callback_manager.event(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about}) as event:
+                found = self._embed_batch(batch)
+                event.on_end({EventPayload.CHUNKS: batch, EventPayload.EMBEDDINGS: found})
+            dispatcher.event(_end_event(batch, found))
+            vectors += found
+        return vectors
 
     async def aget_text_embedding_batch(
-        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+        self, texts: list[str], show_progress: bool = False, **_: Any
     ) -> list[Embedding]:
         """`get_text_embedding_batch` without blocking the event loop."""
         _check_texts(texts)
-        return await super().aget_text_embedding_batch(_placed(texts), show_progress=show_progress, **kwargs)
+        about = self.to_payload()
+        workers = asyncio.Semaphore(self.num_workers or len(texts) or 1)
+        begun, jobs = [], []
+        for batch in _batches(_placed(texts), self.embed_batch_size):
+            dispatcher.event(EmbeddingStartEvent(model_dict=about))
+            begun.append(self.callback_manager.on_event_start(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about}))
+            jobs.append((batch, asyncio.ensure_future(self._aembed_batch(batch, workers))))
+        vectors = await _gathered([job for _, job in jobs], show_progress)
+        for event_id, (batch, job) in zip(begun, jobs, strict=True):
+            found: dict[str, Any] = {EventPayload.CHUNKS: batch, EventPayload.EMBEDDINGS: job.result()}
+            dispatcher.event(_end_event(batch, job.result()))
+            self.callback_manager.on_event_end(CBEventType.EMBEDDING, found, event_id)
+        return vectors
+
+    def _embed_batch(self, batch: list[str]) -> list[Embedding]:
+        if (limiter := self._limiter()) is not None:
+            limiter.acquire()
+        if self.embeddings_cache is not None:
+            return self._get_text_embeddings_cached(batch)
+        return self._get_text_embeddings(batch)
+
+    async def _aembed_batch(self, batch: list[str], workers: asyncio.Semaphore) -> list[Embedding]:
+        async with workers:
+            if self.embeddings_cache is not None:
+                return await self._aget_text_embeddings_cached(batch)
+            if (limiter := self._limiter()) is not None:
+                await limiter.async_acquire()
+            return await self._aget_text_embeddings(batch)
+
+    def _limiter(self) -> Any:
+        """The framework's rate limiter, which its older versions do not have."""
+        return getattr(self, "rate_limiter", None)
 
 
 class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
@@ -295,10 +384,12 @@ def _name_place(error: AzureAIError, texts: Sequence[str]) -> None:
         error.first_index = first.place
 
 
-async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]]) -> list[Embedding]:
+async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]], show_progress: bool = False) -> list[Embedding]:
     """The vectors of all tasks, in order. When one fails, the others are stopped."""
     try:
-        return [vector for vectors in await asyncio.gather(*tasks) for vector in vectors]
+        for done in get_tqdm_iterable(asyncio.as_completed(tasks), show_progress, _PROGRESS, len(tasks)):
+            await done
+        return [vector for task in tasks for vector in task.result()]
     finally:
         for task in tasks:
             task.cancel()

@@ -7,9 +7,13 @@ from io import BytesIO
 
 import pytest
 from llama_index.core import Document
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager, CBEventType
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion.pipeline import get_transformation_hash
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageDocument, ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 
@@ -269,6 +273,116 @@ async def test_one_embedding_event_per_batch(service, make, colour, recorder):
 
     names = sorted(n for n in recorder.names() if n.startswith("Embedding"))
     assert names == ["EmbeddingEndEvent"] * 2 + ["EmbeddingStartEvent"] * 2
+
+
+class Callbacks(BaseCallbackHandler):
+    """Notes the events of embeddings, each with what is in its payload."""
+
+    def __init__(self):
+        super().__init__([], [])
+        self.seen = []
+
+    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
+        if event_type == CBEventType.EMBEDDING:
+            self.seen.append(("start", list(payload)))
+
+    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
+        if event_type == CBEventType.EMBEDDING:
+            self.seen.append(("end", {key: str(value) for key, value in payload.items()}))
+
+    def start_trace(self, trace_id=None):
+        pass
+
+    def end_trace(self, trace_id=None, trace_map=None):
+        pass
+
+
+class Limiter:
+    """Counts how often the framework's rate limiter is asked."""
+
+    def __init__(self):
+        self.count = 0
+
+    def acquire(self):
+        self.count += 1
+
+    async def async_acquire(self):
+        self.count += 1
+
+
+class Inherited(AzureAIEmbeddingsModel):
+    """Our class, with the framework's own way through a corpus."""
+
+    get_text_embedding_batch = BaseEmbedding.get_text_embedding_batch
+    aget_text_embedding_batch = BaseEmbedding.aget_text_embedding_batch
+
+
+GIVEN = {"num_workers": lambda: 2, "embeddings_cache": SimpleKVStore, "rate_limiter": Limiter}
+TEXTS = ["a", "bb", "ccc", "dddd", "eeeee"]
+
+
+@pytest.mark.parametrize("show_progress", [False, True])
+@pytest.mark.parametrize("given", [[], *([name] for name in GIVEN), ["embeddings_cache", "rate_limiter"]])
+async def test_a_corpus_goes_as_the_framework_takes_it(make, colour, recorder, capsys, given, show_progress):
+    """The same vectors, events, callbacks, limits and bar as those of the method that ours stands for."""
+    if not set(given) <= set(AzureAIEmbeddingsModel.model_fields):
+        pytest.skip("this version of the framework has no rate limiter")
+
+    async def told(kind):
+        options, callbacks = {name: GIVEN[name]() for name in given}, Callbacks()
+        model = make(kind=kind, embed_batch_size=2, callback_manager=CallbackManager([callbacks]), **options)
+        if "embeddings_cache" in given:
+            await colour(model, "get_text_embedding_batch", ["bb", "dddd"])
+        recorder.events.clear()
+        callbacks.seen.clear()
+        vectors = await colour(model, "get_text_embedding_batch", TEXTS, show_progress=show_progress)
+        events = [event for event in recorder.events if isinstance(event, EmbeddingStartEvent | EmbeddingEndEvent)]
+        bar = capsys.readouterr().err.rsplit("\r", 1)[-1].split("[")[0]
+        asked = options["rate_limiter"].count if "rate_limiter" in given else None
+        same = {"id_", "span_id", "timestamp"}
+        return vectors, [(type(e), e.model_dump(exclude=same)) for e in events], callbacks.seen, bar, asked
+
+    theirs, ours = await told(Inherited), await told(AzureAIEmbeddingsModel)
+
+    assert ours == theirs
+    assert [vector[0] for vector in ours[0]] == [1, 2, 3, 4, 5]
+    assert len(ours[1]) == len(ours[2]) == 6
+    assert bool(ours[3]) == show_progress
+
+
+def test_the_callback_of_a_batch_that_fails_says_so(service, make):
+    """As the framework's own does."""
+    callbacks = Callbacks()
+    service.will(service.embeds(["a", "bb"]), service.fails(400, {"error": {"message": "no such thing"}}))
+    with pytest.raises(AzureAIError, match="no such thing"):
+        make(embed_batch_size=2, callback_manager=CallbackManager([callbacks])).get_text_embedding_batch(TEXTS)
+
+    assert [what for what, _ in callbacks.seen] == ["start", "end", "start", "end"]
+    assert "no such thing" in callbacks.seen[-1][1]["exception"]
+
+
+async def test_events_have_the_vectors_themselves(make, colour, recorder):
+    """Not copies of each number, which cost more than all the rest."""
+    vectors = await colour(make(embed_batch_size=2), "get_text_embedding_batch", ["a", "b", "c"])
+    told = [event.embeddings for event in recorder.events if type(event).__name__ == "EmbeddingEndEvent"]
+
+    assert [id(vector) for batch in told for vector in batch] == [id(vector) for vector in vectors]
+
+
+async def test_a_corpus_without_texts(service, make, colour):
+    """No vectors, no request."""
+    assert await colour(make(), "get_text_embedding_batch", []) == []
+    assert service.requests == []
+
+
+async def test_an_error_stops_the_batches_that_wait(service, make):
+    """The framework would let them go on in the background."""
+    service.will(service.fails(400, {"error": {"message": "no"}}))
+    with pytest.raises(AzureAIError, match="no"):
+        await make(embed_batch_size=1, max_concurrency=1).aget_text_embedding_batch([str(n) for n in range(30)])
+    await asyncio.sleep(0.05)
+
+    assert len(service.requests) < 5
 
 
 def test_three_event_loops_one_model(service, make):
