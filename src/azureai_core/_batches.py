@@ -177,7 +177,7 @@ class Batches:
     def _part(self, first: int, packed: PackedEmbeddings) -> _Part:
         """The part, its vectors in their places where all are wanted at once: now, with the bytes still at hand."""
         if self._places is not None:
-            with _placed_errors(first, packed):
+            with self._placed_errors(first, packed):
                 packed.fill(self._places, first)
         return first, packed
 
@@ -200,15 +200,28 @@ class Batches:
         """
         limit = refused_size(error, len(piece))
         if limit is None:
-            raise _placed(error, first, len(piece))
+            raise self._placed(error, first, len(piece))
         if not _is_too_large(error):
             _lower(self._learnt, limit)
         return limit
 
+    @contextmanager
+    def _placed_errors(self, first: int, packed: PackedEmbeddings) -> Iterator[None]:
+        """Errors of an answer say which texts it was for."""
+        try:
+            yield
+        except AzureAIError as error:
+            raise self._placed(error, first, packed.wanted) from None
+
+    def _placed(self, error: AzureAIError, first: int, count: int) -> AzureAIError:
+        """The error, saying which texts it is about; who takes batch by batch has the vectors of those before."""
+        error.locate(first, count, "; those before are done" if self._places is None else "")
+        return error
+
     def _done(self, parts: list[_Part]) -> Embeddings:
         unpacked = []
         for first, packed in parts:
-            with _placed_errors(first, packed):
+            with self._placed_errors(first, packed):
                 unpacked.append(packed.unpacked())
         self._tell(parts)
         return _merged(unpacked)
@@ -221,22 +234,6 @@ class Batches:
                 self._on_usage(packed.usage)
         if self._on_progress is not None:
             self._on_progress(self._finished, self._total)
-
-
-@contextmanager
-def _placed_errors(first: int, packed: PackedEmbeddings) -> Iterator[None]:
-    """Errors of an answer say which texts it was for."""
-    try:
-        yield
-    except AzureAIError as error:
-        raise _placed(error, first, packed.wanted) from None
-
-
-def _placed(error: AzureAIError, first: int, count: int) -> AzureAIError:
-    """The error, saying which texts it is about."""
-    error.first_index, error.batch_size = first, count
-    error.add_note(f"In texts {first} to {first + count - 1}; those before are done.")
-    return error
 
 
 # Cohere: "total number of texts must be at most 96 - received 128"; Azure OpenAI: "the max number of inputs is 2048".

@@ -40,13 +40,18 @@ class AzureAIError(Exception):
     partial: Completion | None = None
     """What a stream had delivered when it failed; `None` before the first delta."""
     first_index: int | None = None
-    """Of an `embed_many` batch that failed: the index of its first text."""
+    """Of a batch of texts that failed: the index of its first text in the job."""
     batch_size: int | None = None
-    """Of an `embed_many` batch that failed: how many texts it had."""
+    """Of a batch of texts that failed: how many it had."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def locate(self, first: int, count: int, rest: str = "") -> None:
+        """Says which texts of a job it is about, in `first_index`, `batch_size` and its note."""
+        self.first_index, self.batch_size = first, count
+        self.__notes__ = [f"In texts {first} to {first + count - 1}{rest}."]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles with all attributes, so that errors cross process boundaries."""

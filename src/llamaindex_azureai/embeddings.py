@@ -378,10 +378,11 @@ class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
 
 
 def _name_place(error: AzureAIError, texts: Sequence[str]) -> None:
-    """Counts the error's `first_index` within the corpus instead of the framework's batch."""
-    first = texts[error.first_index or 0]
-    if isinstance(first, _Placed):
-        error.first_index = first.place
+    """Counts the error's place within the corpus instead of the framework's batch."""
+    first = error.first_index or 0
+    text = texts[first]
+    if error.batch_size is not None:
+        error.locate(text.place if isinstance(text, _Placed) else first, error.batch_size)
 
 
 async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]], show_progress: bool = False) -> list[Embedding]:

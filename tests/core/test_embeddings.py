@@ -562,6 +562,7 @@ def test_an_error_ends_all_at_once(fake_service, make_client, colour):
         colour.call(make_client(), "embed_all", numbers(40), batch_size=2)
 
     assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
+    assert caught.value.__notes__ == ["In texts 4 to 5."]
     assert len(fake_service.requests) < 20
 
 

@@ -118,3 +118,20 @@ def test_an_untrusted_certificate_is_refused(https: str, colour: str, monkeypatc
     with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
         client.complete(ASKED) if colour == "sync" else asyncio.run(client.acomplete(ASKED))
     assert Handler.connections == set()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_folder_of_certificates_is_trusted(
+    https: str, colour: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`SSL_CERT_DIR`, where files are named as OpenSSL's `rehash` names them: this one for the name `loopback`."""
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    (tmp_path / "loopback.pem").rename(folder / "2101a20a.0")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    shared_ssl_context.cache_clear()
+
+    with InferenceClient(https, "key", model="m") as client:
+        answer = client.complete(ASKED) if colour == "sync" else asyncio.run(client.acomplete(ASKED))
+    assert answer.content == "hi"

@@ -483,6 +483,7 @@ async def test_errors_name_the_place_in_the_corpus(service, make, colour, cached
         await colour(model, "get_text_embedding_batch", ["a", "b", "c", "d", "e", "f"])
 
     assert (caught.value.first_index, caught.value.batch_size) == (4, 2)
+    assert caught.value.__notes__ == ["In texts 4 to 5."]
 
 
 async def test_images_and_texts_in_one_index(emulator):
