@@ -136,8 +136,8 @@ class FakeService:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopping.wait()
+        await stop_accepting(server)
         server.close()
-        await _turns()  # what was accepted just now becomes a connection
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -180,6 +180,13 @@ class FakeService:
 
     def _next(self) -> Reply:
         return self.script.popleft() if self.script else self.default
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Lets what was accepted become a connection: asyncio leaves it open when the server closes in between."""
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    await _turns()
 
 
 async def _turns() -> None:
