@@ -55,7 +55,8 @@ FAIRNESS = """\
   vocabulary to count tokens, which costs more. `use_responses_api=False` keeps them on the same route.
 - Plain httpx asks for embeddings as floats, 256 at a time, and does not retry. Ours and the openai SDK ask for base64.
 - Embeddings are timed until the call returns, their vectors all still there. To free them costs the same whoever made
-  them, and is not in the figures.
+  them, and is not in the figures. Before each, as much memory as they need is written to and given back: a virtual
+  machine's page costs up to five times as much when its host has to find it first, as after a pause.
 - Slow contenders run fewer units, for costs are per unit: embeddings on azure-ai-inference a twentieth of the texts,
   those of plain httpx two fifths; the openai SDK two fifths of the histories and a quarter of the retried answers.
 - The `embed-refused` scenario compares ours, refused, with peers whose base64 is accepted; none is refused there.
