@@ -384,7 +384,9 @@ def with_request_id(raw: Mapping[str, Any], request_id: str | None) -> Json:
 def to_message(content: str, reasoning: str, calls: Sequence[ToolCall]) -> ChatMessage:
     """The assistant's message: reasoning, text, then the calls, the latter also as the plain dicts agents look for."""
     if not (reasoning or calls):
-        return _message_like(blocks=[_text_like(text=content)], additional_kwargs={})
+        return _message_like(
+            role=_ASSISTANT, additional_kwargs={}, blocks=[_text_like(block_type="text", text=content)]
+        )
     blocks: list[Any] = []
     if reasoning:
         blocks.append(_thinking_like(content=reasoning, additional_information={}))
@@ -397,6 +399,7 @@ def to_message(content: str, reasoning: str, calls: Sequence[ToolCall]) -> ChatM
     return _message_like(blocks=blocks, additional_kwargs=extra)
 
 
+_ASSISTANT = MessageRole.ASSISTANT
 _text_like, _thinking_like = copier(TextBlock(text="")), copier(ThinkingBlock(content=""))
 _call_like = copier(ToolCallBlock(tool_call_id="", tool_name="", tool_kwargs=""))
 _message_like = copier(ChatMessage(role=MessageRole.ASSISTANT, blocks=[], additional_kwargs={}))

@@ -39,16 +39,16 @@ class Accumulator:
             self._note(delta)
             logprobs = to_logprobs(delta.raw)
         changed: Sequence[ToolCall] = delta.tool_calls
-        if self._single_call:
+        if changed and self._single_call:
             changed = [call for call in changed if call.index == 0]
         for call in changed:
             self._join(call)
-        if not (delta.content or delta.reasoning or changed):
+        content, reasoning = delta.content, delta.reasoning
+        if not (content or reasoning or changed):
             return None
-        self._content += delta.content
-        self._reasoning += delta.reasoning
-        thought = {"thinking_delta": delta.reasoning} if delta.reasoning else {}
-        return self._response(delta.content, delta.raw, thought, logprobs)
+        self._content += content
+        self._reasoning += reasoning
+        return self._response(content, delta.raw, {"thinking_delta": reasoning} if reasoning else {}, logprobs)
 
     def _says_more(self, delta: Delta) -> bool:
         """Whether a frame may say anything beside what its delta holds; the frames of a long answer hardly ever do."""
@@ -73,8 +73,8 @@ class Accumulator:
         return self._response(text, raw, facts, to_logprobs(raw))
 
     def _response(self, text: str, raw: Json, extra: Json, logprobs: Any) -> ChatResponse:
-        message = to_message(self._content, self._reasoning, self._in_order())
-        return _response_like(message=message, delta=text, raw=raw, additional_kwargs=extra, logprobs=logprobs)
+        message = to_message(self._content, self._reasoning, self._in_order() if self._calls else ())
+        return _response_like(message=message, raw=raw, delta=text, logprobs=logprobs, additional_kwargs=extra)
 
     def _in_order(self) -> Sequence[ToolCall]:
         """The calls by index, in which order they nearly always come."""

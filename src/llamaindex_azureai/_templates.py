@@ -26,11 +26,11 @@ def copier(template: Model) -> Callable[..., Model]:
     may change has to be given anew. The same as `model_copy(update=values)`, without copying what is replaced.
     """
     kind, known, given = type(template), template.__dict__, template.__pydantic_fields_set__
-    takes_extra = template.__pydantic_extra__ is not None
+    takes_extra, all_known = template.__pydantic_extra__ is not None, len(known)
 
     def copied(**values: Any) -> Model:
         made = _new(kind)
-        _put_values(made, known | values)
+        _put_values(made, values if len(values) == all_known else known | values)
         _put_given(made, given.copy())
         _put_extra(made, {} if takes_extra else None)
         _put_private(made, None)
