@@ -339,8 +339,9 @@ async def test_a_corpus_goes_as_the_framework_takes_it(make, colour, recorder, c
         events = [event for event in recorder.events if isinstance(event, EmbeddingStartEvent | EmbeddingEndEvent)]
         bar = capsys.readouterr().err.rsplit("\r", 1)[-1].split("[")[0]
         asked = options["rate_limiter"].count if "rate_limiter" in given else None
-        same = {"id_", "span_id", "timestamp"}
-        return vectors, [(type(e), e.model_dump(exclude=same)) for e in events], callbacks.seen, bar, asked
+        # Versions without `to_payload` tell of a model all that it has: here they are told what later ones are.
+        differs = {"id_", "span_id", "timestamp"} | (set() if hasattr(BaseEmbedding, "to_payload") else {"model_dict"})
+        return vectors, [(type(e), e.model_dump(exclude=differs)) for e in events], callbacks.seen, bar, asked
 
     theirs, ours = await told(Inherited), await told(AzureAIEmbeddingsModel)
 
