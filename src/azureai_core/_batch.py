@@ -6,7 +6,6 @@ import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from threading import Event
@@ -307,7 +306,7 @@ class BatchEmbed(_Job):
             (embeddings,) = worker.client.embed_many(texts, batch_size=len(texts), **self._options)
             rows = _rows(embeddings, texts, self.vectors)
         except AzureAIError as error:
-            _place(error, indices)
+            error.locate(indices, "rows", " of the batch")
             reason = self._judge(error, worker, alone=len(texts) == 1)
             if len(texts) == 1 or not is_of_the_content(error):
                 return [_Row(error=reason) for _ in texts]
@@ -394,7 +393,7 @@ class BatchChat(_Job):
         try:
             completion = worker.client.complete({"messages": messages, **self.options})
         except AzureAIError as error:
-            _place(error, [index])
+            error.locate([index], "rows", " of the batch")
             return _Row(error=self._judge(error, worker, alone=True))
         worker.taken = True
         return _chat_row(completion)
@@ -486,14 +485,6 @@ def _listed(prompt: object) -> list[Any]:
 
 def _text(error: AzureAIError) -> str:
     return f"{type(error).__name__}: {error.message}"
-
-
-def _place(error: AzureAIError, indices: Sequence[int]) -> None:
-    """Says which rows of the batch an error belongs to."""
-    error.first_index, error.batch_size = indices[0], len(indices)
-    with suppress(AttributeError):
-        del error.__notes__  # they count within the request
-    error.add_note(f"In rows {indices[0]} to {indices[-1]} of the batch.")
 
 
 # ---------------------------------------------------------------------------- arguments

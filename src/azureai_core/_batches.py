@@ -215,7 +215,8 @@ class Batches:
 
     def _placed(self, error: AzureAIError, first: int, count: int) -> AzureAIError:
         """The error, saying which texts it is about; who takes batch by batch has the vectors of those before."""
-        error.locate(first, count, "; those before are done" if self._places is None else "")
+        before = "; those before are done" if self._places is None else ""
+        error.locate(range(first, first + count), rest=before)
         return error
 
     def _done(self, parts: list[_Part]) -> Embeddings:

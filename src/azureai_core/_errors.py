@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -48,10 +48,10 @@ class AzureAIError(Exception):
         super().__init__(message)
         self.message = message
 
-    def locate(self, first: int, count: int, rest: str = "") -> None:
-        """Says which texts of a job it is about, in `first_index`, `batch_size` and its note."""
-        self.first_index, self.batch_size = first, count
-        self.__notes__ = [f"In texts {first} to {first + count - 1}{rest}."]
+    def locate(self, indices: Sequence[int], what: str = "texts", rest: str = "") -> None:
+        """Says which inputs of a job it is about, in `first_index`, `batch_size` and its one note."""
+        self.first_index, self.batch_size = indices[0], len(indices)
+        self.__notes__ = [f"In {what} {indices[0]} to {indices[-1]}{rest}."]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles with all attributes, so that errors cross process boundaries."""

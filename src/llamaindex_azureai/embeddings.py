@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
 from io import BytesIO
 from itertools import islice
@@ -290,17 +291,18 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         """`get_text_embedding_batch` without blocking the event loop."""
         _check_texts(texts)
         about = self.to_payload()
-        workers = asyncio.Semaphore(self.num_workers or len(texts) or 1)
-        begun, jobs = [], []
-        for batch in _batches(_placed(texts), self.embed_batch_size):
-            dispatcher.event(EmbeddingStartEvent(model_dict=about))
-            begun.append(self.callback_manager.on_event_start(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about}))
-            jobs.append((batch, asyncio.ensure_future(self._aembed_batch(batch, workers))))
-        vectors = await _gathered([job for _, job in jobs], show_progress)
-        for event_id, (batch, job) in zip(begun, jobs, strict=True):
-            found: dict[str, Any] = {EventPayload.CHUNKS: batch, EventPayload.EMBEDDINGS: job.result()}
-            dispatcher.event(_end_event(batch, job.result()))
-            self.callback_manager.on_event_end(CBEventType.EMBEDDING, found, event_id)
+        workers = asyncio.Semaphore(max(self.num_workers or len(texts), 1))
+        jobs = []
+        with ExitStack() as events:  # which ends them all when one batch fails
+            for batch in _batches(_placed(texts), self.embed_batch_size):
+                dispatcher.event(EmbeddingStartEvent(model_dict=about))
+                begun = self.callback_manager.event(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about})
+                event = events.enter_context(begun)
+                jobs.append((batch, event, asyncio.ensure_future(self._aembed_batch(batch, workers))))
+            vectors = await _gathered([job for _, _, job in jobs], show_progress)
+            for batch, event, job in jobs:
+                dispatcher.event(_end_event(batch, job.result()))
+                event.on_end({EventPayload.CHUNKS: batch, EventPayload.EMBEDDINGS: job.result()})
         return vectors
 
     def _embed_batch(self, batch: list[str]) -> list[Embedding]:
@@ -379,10 +381,9 @@ class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
 
 def _name_place(error: AzureAIError, texts: Sequence[str]) -> None:
     """Counts the error's place within the corpus instead of the framework's batch."""
-    first = error.first_index or 0
-    text = texts[first]
-    if error.batch_size is not None:
-        error.locate(text.place if isinstance(text, _Placed) else first, error.batch_size)
+    if error.first_index is not None and error.batch_size is not None:
+        places = [text.place if isinstance(text, _Placed) else n for n, text in enumerate(texts)]
+        error.locate(places[error.first_index : error.first_index + error.batch_size])
 
 
 async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]], show_progress: bool = False) -> list[Embedding]:

@@ -314,3 +314,13 @@ async def test_an_agent_on_a_deployment_without_streams(service, make_llm):
     output = await FunctionAgent(llm=make_llm(stream_by_buffering=True), tools=[tool]).run("1 + 2?")
 
     assert (str(output), len(service.requests)) == ("3", 3)
+
+
+async def test_streamed_responses_are_dumped_as_the_framework_would(service, make_llm, user, colour):
+    """Their fields in its order, though made without its constructor."""
+    service.will(service.streams("Par", "is."))
+    responses = await colour.listed(make_llm(), "stream_chat", user)
+
+    assert len(responses) == 3
+    for response in responses:
+        assert response.model_dump_json() == type(response)(**dict(response)).model_dump_json()
