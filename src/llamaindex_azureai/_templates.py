@@ -1,15 +1,13 @@
-"""What is made once because the framework needs it on each call, or for each token of a stream."""
+"""What is made once because each token of a stream needs it."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 Model = TypeVar("Model", bound=BaseModel)
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 # The places where pydantic keeps an object's state; `__setattr__`, also object's own, looks for them each time.
 _new = object.__new__
@@ -37,9 +35,3 @@ def copier(template: Model) -> Callable[..., Model]:
         return made
 
     return copied
-
-
-def with_signature(function: Function) -> Function:
-    """The function, which knows its own signature: the framework asks for it on each call, and reading it is slow."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return function

@@ -38,11 +38,11 @@ from llama_index.core.types import PydanticProgramMode
 
 from azureai_core import APIStatusError, Completion
 
+from ._callbacks import told
 from ._generation import Generation, well_formed
 from ._messages import Json, WireRules, promoted, reads_files, to_chat_response, to_selections, to_wire
 from ._stream import Accumulator
 from ._structured import Ask, Output, StructuredOutputMode, is_refusal, modes_for
-from ._templates import with_signature
 
 if TYPE_CHECKING:
     from llama_index.core.chat_engine.types import AgentChatResponse
@@ -149,8 +149,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
 
     # ------------------------------------------------------------------ chat
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The answer to the messages. Further arguments are fields of the request body.
 
@@ -158,20 +157,17 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         """
         return self._chat(messages, **kwargs)
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` without blocking the event loop."""
         return await self._achat(messages, **kwargs)
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """The answer as it grows; the last response is the whole of it, with usage and an empty delta."""
         return self._stream_chat(messages, **kwargs)
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` without blocking the event loop."""
         return self._astream_chat(messages, **kwargs)
@@ -240,26 +236,22 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
 
     # ------------------------------------------------------------------ completion
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The answer to the prompt as a single user message."""
         return chat_to_completion_decorator(self._chat)(self._formatted(prompt, formatted), **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete` without blocking the event loop."""
         return await achat_to_completion_decorator(self._achat)(self._formatted(prompt, formatted), **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """`complete` as it grows."""
         return stream_chat_to_completion_decorator(self._stream_chat)(self._formatted(prompt, formatted), **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` without blocking the event loop."""
 

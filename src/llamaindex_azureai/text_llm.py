@@ -24,10 +24,10 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import LLM
 
+from ._callbacks import told
 from ._generation import Generation, well_formed
 from ._messages import Json, to_chat_response
 from ._stream import TextAccumulator, to_completion_response
-from ._templates import with_signature
 
 
 class AzureAITextCompletionsModel(Generation, LLM):
@@ -66,26 +66,22 @@ class AzureAITextCompletionsModel(Generation, LLM):
 
     # ------------------------------------------------------------------ completion
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The continuation of the prompt. Further arguments are fields of the request body."""
         return self._complete(prompt, formatted, **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete` without blocking the event loop."""
         return await self._acomplete(prompt, formatted, **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The continuation as it grows; the last response is the whole of it, with usage and an empty delta."""
         return self._stream_complete(prompt, formatted, **kwargs)
 
-    @with_signature
-    @llm_completion_callback()
+    @told(llm_completion_callback())
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` without blocking the event loop."""
         return self._astream_complete(prompt, formatted, **kwargs)
@@ -117,27 +113,23 @@ class AzureAITextCompletionsModel(Generation, LLM):
 
     # ------------------------------------------------------------------ chat
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The continuation of the messages as one prompt."""
         return completion_response_to_chat_response(self._complete(self._prompt(messages), True, **kwargs))
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` without blocking the event loop."""
         return completion_response_to_chat_response(await self._acomplete(self._prompt(messages), True, **kwargs))
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """`chat` as it grows."""
         parts = self._stream_complete(self._prompt(messages), True, **kwargs)
         return stream_completion_response_to_chat_response(parts)
 
-    @with_signature
-    @llm_chat_callback()
+    @told(llm_chat_callback())
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` without blocking the event loop."""
         parts = self._astream_complete(self._prompt(messages), True, **kwargs)

@@ -152,28 +152,6 @@ async def test_usage_of_streams_is_asked_for_on_openai_routes(service, make_llm,
     ]
 
 
-async def test_a_rate_limiter_is_asked_once_per_request(service, make_llm, user, colour):
-    """The framework asks it; we must not ask again, nor send twice."""
-
-    if "rate_limiter" not in type(make_llm()).model_fields:
-        pytest.skip("this version of the framework has no rate limiter")
-
-    class Limiter:
-        count = 0
-
-        def acquire(self, *args, **kwargs):
-            self.count += 1
-
-        async def async_acquire(self, *args, **kwargs):
-            self.count += 1
-
-    llm = make_llm(rate_limiter=Limiter())
-    await colour(llm, "chat", user)
-    await colour(llm, "complete", "Hi")
-
-    assert llm.rate_limiter.count == 2
-
-
 FILTERED = {
     "error": {
         "code": "content_filter",
