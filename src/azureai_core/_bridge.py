@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from ._http import HTTPX_ERRORS
+
 
 def stream_of(body: Any) -> httpx.SyncByteStream | httpx.AsyncByteStream:
     """A body of either colour."""
@@ -18,7 +20,8 @@ class _Stream(httpx.SyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._body
+        with HTTPX_ERRORS:
+            yield from self._body
 
     def close(self) -> None:
         self._body.close()
@@ -29,8 +32,9 @@ class _AsyncStream(httpx.AsyncByteStream):
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._body:
-            yield piece
+        with HTTPX_ERRORS:
+            async for piece in self._body:
+                yield piece
 
     async def aclose(self) -> None:
         await self._body.aclose()

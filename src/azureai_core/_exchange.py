@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing
 from functools import lru_cache
 from importlib.metadata import version
@@ -41,7 +41,7 @@ from ._errors import (
     shown_request,
     with_id,
 )
-from ._http import Answer, Request, Target, Timeout
+from ._http import HTTPX_ERRORS, Answer, Request, Target, Timeout
 from ._json import from_json_text, from_packed_json
 from ._lazy import httpx
 from ._limits import RateLimit, about_tokens, throttle_for
@@ -102,14 +102,14 @@ class Exchange:
     def send(self, call: Call) -> tuple[Json, ResponseMeta]:
         """The decoded body of the answer, and what its head says."""
         answer, call = self._open(call)
-        with closing(answer), _ConnectionErrors(self):
+        with closing(answer), _ConnectionErrors(self), HTTPX_ERRORS:
             content = b"".join(answer.pieces())
         return self._answer(answer, call, content), _meta(answer, call)
 
     async def asend(self, call: Call) -> tuple[Json, ResponseMeta]:
         answer, call = await self._aopen(call)
         async with aclosing(answer):
-            with _ConnectionErrors(self):
+            with _ConnectionErrors(self), HTTPX_ERRORS:
                 content = b"".join([piece async for piece in answer.apieces()])
         return self._answer(answer, call, content), _meta(answer, call)
 
@@ -121,14 +121,16 @@ class Exchange:
             answer, call = self._open(call)
             with closing(answer):
                 if answer.is_json:  # this host does not stream: its whole answer is the one delta
-                    with _ConnectionErrors(self):
+                    with _ConnectionErrors(self), HTTPX_ERRORS:
                         content = b"".join(answer.pieces())
                     yield self._whole_as_delta(answer, call, content, seen)
                     return
-                reading = _Reading(self, answer, call, seen)
+                reading = _Reading(self, answer, call)
+                seen.follow(reading)
                 try:
-                    for piece in answer.pieces():
-                        yield from reading.feed(piece)
+                    with HTTPX_ERRORS:
+                        for piece in answer.pieces():
+                            yield from reading.feed(piece)
                 except httpx.HTTPError as error:
                     reading.judge(error)
                 yield from reading.end()
@@ -139,15 +141,17 @@ class Exchange:
             answer, call = await self._aopen(call)
             async with aclosing(answer):
                 if answer.is_json:  # this host does not stream: its whole answer is the one delta
-                    with _ConnectionErrors(self):
+                    with _ConnectionErrors(self), HTTPX_ERRORS:
                         content = b"".join([piece async for piece in answer.apieces()])
                     yield self._whole_as_delta(answer, call, content, seen)
                     return
-                reading = _Reading(self, answer, call, seen)
+                reading = _Reading(self, answer, call)
+                seen.follow(reading)
                 try:
-                    async for piece in answer.apieces():
-                        for delta in reading.feed(piece):
-                            yield delta
+                    with HTTPX_ERRORS:
+                        async for piece in answer.apieces():
+                            for delta in reading.feed(piece):
+                                yield delta
                 except httpx.HTTPError as error:
                     reading.judge(error)
                 for delta in reading.end():
@@ -326,66 +330,49 @@ class _ConnectionErrors:
             raise self._exchange.connection_error(error) from self._exchange.cause(error)
 
 
-class _Reading:
-    """One streamed answer being read: the reader, and the watch on its pace. No I/O."""
+class _Reading(DeltaReader):
+    """One streamed answer being read, and the watch on its pace. No I/O."""
 
-    def __init__(self, exchange: Exchange, answer: Answer, call: Call, seen: Observation) -> None:
+    def __init__(self, exchange: Exchange, answer: Answer, call: Call) -> None:
+        super().__init__(answer, _meta(answer, call), exchange.secrets)
         self._exchange = exchange
-        self._seen = seen
-        self._reader = DeltaReader(answer, _meta(answer, call), exchange.secrets)
-        seen.follow(self._reader.so_far)
-        self._answer = answer
         self._first = b""
         self._patience = answer.request.timeout["read"]
-        self._still_since: float | None = None
 
-    def feed(self, piece: bytes) -> Iterable[Delta]:
-        deltas = self._reader.feed(piece)
-        if deltas is None:
-            self._check_pace()
-            if len(self._first) < 200:  # noqa: PLR2004
-                self._first += piece[:200]
-            return ()
-        self._still_since = None
-        if self._seen.first_chunk is None:
-            self._seen.chunk()
-        return deltas
-
-    def end(self) -> Iterator[Delta]:
-        return self._reader.end()
+    def _wait(self, piece: bytes) -> None:
+        """Raises a read timeout when only keep-alive comments have come for that long."""
+        if len(self._first) < 200:  # noqa: PLR2004
+            self._first += piece[:200]
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+        elif self._patience is not None and now - self._silent_since > self._patience:
+            raise httpx.ReadTimeout("only keep-alive comments")
 
     def check_complete(self) -> None:
-        if self._reader.is_complete:
+        if self.is_complete:
             return
         kind = self._answer.headers.get("content-type", "")
-        if self._first and not self._reader.saw_events and not kind.startswith("text/event-stream"):
+        if self._first and not self.saw_events and not kind.startswith("text/event-stream"):
             text = self._first[:200].decode("utf-8", "replace")
             raise self._exchange.no_answer(self._answer, "no event stream", text)
-        raise self._reader.interrupted()
+        raise self.interrupted()
 
     def judge(self, error: httpx.HTTPError) -> None:
         """Raises what a failed connection means here; nothing after the finish reason, when the answer is whole."""
-        if self._reader.is_complete:
+        if self.is_complete:
             return
         if isinstance(error, httpx.TimeoutException):
             raise self._stalled() from self._exchange.cause(error)
         why = self._exchange.masked(str(error)) or type(error).__name__
-        raise self._reader.interrupted(why) from self._exchange.cause(error)
-
-    def _check_pace(self) -> None:
-        """Raises a read timeout when only keep-alive comments have come for that long."""
-        now = time.monotonic()
-        if self._still_since is None:
-            self._still_since = now
-        elif self._patience is not None and now - self._still_since > self._patience:
-            raise httpx.ReadTimeout("only keep-alive comments")
+        raise self.interrupted(why) from self._exchange.cause(error)
 
     def _stalled(self) -> APITimeoutError:
         error = APITimeoutError(
-            f"The stream from {self._reader.source} stalled: no event for {self._patience:g} s. "
+            f"The stream from {self.source} stalled: no event for {self._patience:g} s. "
             "What arrived is in .partial; raise timeout= if the model may think for longer."
         )
-        return self._reader.with_partial(error)
+        return self.with_partial(error)
 
 
 _PHASES = ("connect", "read", "write", "pool")

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+import h11
 import httpcore
 
 from ._lazy import httpx
@@ -133,7 +134,7 @@ class Answer:
         return self.headers.get("content-type", "").startswith("application/json")
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it comes.
+        """The body as it comes, to be read within `HTTPX_ERRORS`.
 
         httpx's own way of reading costs as much as parsing. It is needed for compressed bodies, and where an event
         hook of the caller's client has read the body already: the connection then waits for more for ever.
@@ -170,3 +171,18 @@ def _texts(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
     except UnicodeDecodeError:
         return httpx.Headers(list(raw))
     return found if len(found) == len(raw) else httpx.Headers(list(raw))
+
+
+class _HttpxErrors:
+    """A context in which the errors of httpcore, and of h11 below it, are raised as httpx's of the same names."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, _NOT_HTTPX):
+            raise getattr(httpx, type(error).__name__)(str(error)) from error
+
+
+_NOT_HTTPX = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, h11.ProtocolError)
+HTTPX_ERRORS = _HttpxErrors()

@@ -24,10 +24,11 @@ def from_json_text(content: bytes) -> Any:
     try:
         return from_json(content)
     except ValueError:
-        return _from_odd_text(content)
+        return from_odd_text(content)
 
 
-def _from_odd_text(content: bytes) -> Any:
+def from_odd_text(content: bytes) -> Any:
+    """The value of what `from_json` refuses, or `None`."""
     with suppress(ValueError, RecursionError):
         value = json.loads(content.decode("utf-8-sig", "replace"))
         text = json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ._http import Answer, Request, Timeout
+from ._http import HTTPX_ERRORS, Answer, Request, Timeout
 from ._lazy import httpx
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -231,13 +231,13 @@ class _Attempts:
 
 def _drain(answer: Answer) -> None:
     """Reads a refused answer to its end, so that its connection is used again."""
-    with closing(answer), suppress(httpx.HTTPError):
+    with closing(answer), suppress(httpx.HTTPError), HTTPX_ERRORS:
         for _ in answer.pieces():
             pass
 
 
 async def _adrain(answer: Answer) -> None:
     async with aclosing(answer):
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError), HTTPX_ERRORS:
             async for _ in answer.apieces():
                 pass

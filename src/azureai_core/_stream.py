@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic_core import from_json
 
 from ._errors import (
     AzureAIError,
@@ -15,7 +18,7 @@ from ._errors import (
     public_url,
     with_id,
 )
-from ._json import from_json_text
+from ._json import from_odd_text
 from ._sse import SSEDecoder
 from ._think import ThinkSplitter
 from ._types import (
@@ -130,15 +133,6 @@ _PLAIN = frozenset({"role", "content"})
 _WITHOUT_REASONING = _PLAIN | {"tool_calls", "refusal"}
 
 
-def _only_choice(frame: Json) -> Json | None:
-    """The choice of a frame that has no other, as nearly all have."""
-    choices = frame.get("choices")
-    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
-        return None
-    choice: Json = choices[0]
-    return choice if choice.get("index", 0) == 0 else None
-
-
 class DeltaParser:
     """Turns the frames of one stream into deltas; keeps what a frame needs to know of those before it."""
 
@@ -158,7 +152,10 @@ class DeltaParser:
             self._head = frame
         else:
             self._note_head(frame)
-        choice = _only_choice(frame) or pick_choice(frame) or _NOTHING
+        choices = frame.get("choices")
+        choice = choices[0] if type(choices) is list and len(choices) == 1 else None  # as nearly always
+        if type(choice) is not dict or choice.get("index"):
+            choice = pick_choice(frame) or _NOTHING
         delta = choice.get("delta")
         if type(delta) is not dict:
             delta = _NOTHING
@@ -166,11 +163,12 @@ class DeltaParser:
         if finish is not None:
             finish = text_of(finish) or None
             self.finish_reason = finish or self.finish_reason
-        content, reasoning = self._text(choice, delta, finish), ""
-        if content is None:
-            content, reasoning = self._texts(choice, delta, last=finish is not None)
-        fragments = delta.get("tool_calls")
-        usage = frame.get("usage")
+        content, reasoning = delta.get("content"), ""
+        if content and type(content) is str and self._think.is_over and _PLAIN.issuperset(delta):
+            self._content.append(content)
+        else:
+            content, reasoning = self._texts(choice, delta, finish)
+        fragments, usage = delta.get("tool_calls"), frame.get("usage")
         return Delta(
             content,
             tuple(map(self._calls.feed, dicts(fragments))) if fragments else (),
@@ -179,17 +177,6 @@ class DeltaParser:
             reasoning,
             frame,
         )
-
-    def _text(self, choice: Json, delta: Json, finish: str | None) -> str | None:
-        """The text of a delta that can hold nothing but text or calls; `None` where the long way has to be taken."""
-        content = delta.get("content")
-        if not content and not finish and "text" not in choice and _WITHOUT_REASONING.issuperset(delta):
-            return ""
-        if type(content) is not str or not self._think.is_over or "text" in choice or not _PLAIN.issuperset(delta):
-            return None
-        if content:
-            self._content.append(content)
-        return content
 
     def flush(self) -> Delta | None:
         """What was held back until the end: an unclosed tag's text, or usage that came before the finish reason."""
@@ -219,15 +206,18 @@ class DeltaParser:
         """Keeps what names the answer; empty in Azure OpenAI's opening frame, which must not win."""
         self._head = {name: frame.get(name) or self._head.get(name) for name in ("id", "model")}
 
-    def _texts(self, choice: Json, delta: Mapping[str, Any], *, last: bool) -> tuple[str, str]:
+    def _texts(self, choice: Json, delta: Json, finish: str | None) -> tuple[str, str]:
+        """Content and reasoning of any delta."""
         text = delta.get("content")
+        if not text and not finish and "text" not in choice and _WITHOUT_REASONING.issuperset(delta):
+            return "", ""
         content, reasoning = split_content(text) if text else ("", "")
         if len(delta) > 1 or "content" not in delta:
             reasoning = reasoning_text(delta) + reasoning
         if content:
             thought, content = self._think.feed(content)
             reasoning += thought
-        if last:
+        if finish is not None:
             thought, rest = self._think.flush()
             reasoning, content = reasoning + thought, content + rest
         if "text" in choice:
@@ -270,23 +260,26 @@ class DeltaReader:
         self._sse = SSEDecoder()
         self._parser = DeltaParser()
         self._done = False
-        self._began = False
+        self.began: float | None = None
+        """When the first delta came, in seconds of `time.perf_counter`."""
         self.saw_events = False
         """Whether the body had any event, be it one that says nothing."""
+        self._silent_since: float | None = None
 
-    def feed(self, piece: bytes) -> Iterable[Delta] | None:
-        """The deltas of the events that a piece completes, each before the next event is looked at.
-
-        `None` where it completes none: a comment that only keeps the connection alive is no event.
-        """
+    def feed(self, piece: bytes) -> Iterable[Delta]:
+        """The deltas of the events that a piece completes, each before the next event is looked at."""
         events = self._sse.feed(piece)
-        if not events:
-            return None
-        self.saw_events = True
+        if not events:  # a comment that only keeps the connection alive is no event
+            self._wait(piece)
+            return ()
+        self.saw_events, self._silent_since = True, None
         if len(events) > 1:
             return self._each(events)
         delta = self._delta(events[0])
         return () if delta is None else (delta,)
+
+    def _wait(self, piece: bytes) -> None:
+        """Takes note of a piece that completes no event."""
 
     def _each(self, events: list[bytes]) -> Iterator[Delta]:
         for event in events:
@@ -297,10 +290,16 @@ class DeltaReader:
         """The delta of an event; what follows `[DONE]` is ignored."""
         if self._done or (not event.startswith(b"{") and not self._is_frame(event.strip())):
             return None
-        delta = self._parser.parse(self._frame(event))
-        if self._began:
+        try:
+            frame = from_json(event)
+        except ValueError:
+            frame = from_odd_text(event)
+        if type(frame) is not dict or frame.get("error") or frame.get("object") == "error":
+            raise self._no_delta(event, frame)
+        delta = self._parser.parse(frame)
+        if self.began is not None:
             return delta
-        self._began = True
+        self.began = time.perf_counter()
         return replace(delta, meta=self._meta)
 
     def _is_frame(self, event: bytes) -> bool:
@@ -340,23 +339,21 @@ class DeltaReader:
     def with_partial(self, error: Failure) -> Failure:
         """The error, carrying the answer as far as it has come, if it had begun."""
         self._parser.flush()  # text held back as the beginning of a tag is part of the answer
-        error.partial = self.so_far() if self._began else None
+        error.partial = None if self.began is None else self.so_far()
         return error
 
     def so_far(self) -> Completion:
         """The answer as far as it has come."""
         return self._parser.so_far(self._meta)
 
-    def _frame(self, event: bytes) -> Json:
-        frame = from_json_text(event)
-        if type(frame) is not dict:
-            text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
-            raise self.with_partial(
-                StreamError(
-                    f"The stream from {self.source} has a frame that is no JSON object: {text!r}. "
-                    "What arrived is in .partial; check the endpoint URL."
-                )
+    def _no_delta(self, event: bytes, frame: Any) -> AzureAIError:
+        """The error that an event is, or that it is no frame."""
+        if type(frame) is dict:
+            return self.with_partial(error_from_frame(frame, self._answer.response, secrets=self._secrets()))
+        text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
+        return self.with_partial(
+            StreamError(
+                f"The stream from {self.source} has a frame that is no JSON object: {text!r}. "
+                "What arrived is in .partial; check the endpoint URL."
             )
-        if frame.get("error") or frame.get("object") == "error":
-            raise self.with_partial(error_from_frame(frame, self._answer.response, secrets=self._secrets()))
-        return frame
+        )

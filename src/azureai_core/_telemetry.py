@@ -11,17 +11,20 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from ._endpoint import Endpoint
 from ._errors import APIStatusError, AzureAIError, ConfigurationError
 from ._packed import PackedEmbeddings
 from ._types import Completion, ToolCall, Usage, parse_usage, text_of
+
+if TYPE_CHECKING:
+    from ._stream import DeltaReader
 
 logger = logging.getLogger("azureai_core")
 
@@ -46,7 +49,7 @@ class Observation:
         self.usage: Usage | None = None
         self.text = self.reasoning = ""
         self.calls: tuple[ToolCall, ...] = ()
-        self._follows: Callable[[], Completion] | None = None
+        self._follows: DeltaReader | None = None
         self._span: Any = None
 
     def __enter__(self) -> Self:
@@ -60,7 +63,8 @@ class Observation:
         if self._span is None and not is_logged:
             return
         if self._follows is not None:
-            self.answered(self._follows())
+            self.answered(self._follows.so_far())
+            self.first_chunk = self._follows.began
         if is_logged:
             with _harmless():
                 _log(self, error)
@@ -74,14 +78,13 @@ class Observation:
         self.text, self.reasoning, self.calls = completion.content, completion.reasoning, completion.tool_calls
         return completion
 
-    def follow(self, so_far: Callable[[], Completion]) -> None:
+    def follow(self, stream: DeltaReader) -> None:
         """Notes what a stream has brought by its end."""
-        self._follows = so_far
+        self._follows = stream
 
     def chunk(self) -> None:
         """Notes the time of the first chunk."""
-        if self.first_chunk is None:
-            self.first_chunk = time.perf_counter()
+        self.first_chunk = time.perf_counter()
 
     def embedded(self, answer: PackedEmbeddings) -> PackedEmbeddings:
         """Notes what an answer says beside its vectors, and gives it back."""

@@ -12,23 +12,20 @@ class ThinkSplitter:
     newlines after the closing tag go. Source: Foundry documentation, 'reasoning content' of 2024-05-01-preview.
     """
 
-    __slots__ = ("_held", "_state")
+    __slots__ = ("_held", "_state", "is_over")
 
     def __init__(self) -> None:
         self._held = ""
         self._state = self._start
+        self.is_over = False
+        """Whether all that comes is content."""
 
     def feed(self, text: str) -> tuple[str, str]:
         """`(reasoning, content)` that is certain after this piece."""
-        if self._state is _content:
+        if self.is_over:
             return "", text
         held, self._held = self._held + text, ""
         return self._state(held)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all that comes is content."""
-        return self._state is _content
 
     def flush(self) -> tuple[str, str]:
         """`(reasoning, content)` still held back at the end of the text."""
@@ -42,7 +39,7 @@ class ThinkSplitter:
         if OPEN_TAG.startswith(text):
             self._held = text
             return "", ""
-        self._state = _content
+        self.is_over = True
         return "", text
 
     def _think(self, text: str) -> tuple[str, str]:
@@ -56,13 +53,8 @@ class ThinkSplitter:
 
     def _after(self, text: str) -> tuple[str, str]:
         content = text.lstrip("\r\n")
-        if content:
-            self._state = _content
+        self.is_over = bool(content)
         return "", content
-
-
-def _content(text: str) -> tuple[str, str]:
-    return "", text
 
 
 def _overlap(text: str, tag: str) -> int:

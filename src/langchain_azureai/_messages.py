@@ -321,10 +321,27 @@ def to_generation(completion: Completion, requested_model: str | None) -> ChatGe
 _generation_like = copier(ChatGeneration(message=_MESSAGE, generation_info={}))
 
 
-def to_chunk(delta: Delta) -> AIMessageChunk | None:
-    """A piece of the answer as a chunk, or `None` for a frame without output; `last_chunk` carries what it says."""
-    if delta.content and not (delta.tool_calls or delta.reasoning or delta.usage):
-        return _text_chunk(delta)
+def to_generation_chunk(delta: Delta) -> ChatGenerationChunk | None:
+    """A piece of the answer, or `None` for a frame without output; `last_chunk` carries what it says."""
+    text = delta.content
+    if text and not (delta.tool_calls or delta.reasoning or delta.usage):  # as nearly all are
+        message = _chunk_like(
+            content=text,
+            additional_kwargs={},
+            response_metadata={"model_provider": LANGCHAIN_PROVIDER},
+            id=delta.raw.get("id") or None,
+            tool_call_chunks=[],
+            tool_calls=[],
+            invalid_tool_calls=[],
+        )
+    elif (other := _to_chunk(delta)) is not None:
+        message = other
+    else:
+        return None
+    return _generation_chunk_like(message=message, text=text)
+
+
+def _to_chunk(delta: Delta) -> AIMessageChunk | None:
     refusal = _refusal(delta.raw) if not delta.content else ""
     if not (delta.content or delta.tool_calls or delta.reasoning or delta.usage or refusal):
         return None
@@ -364,19 +381,6 @@ def _chunk(delta: Delta, extra: dict[str, Any], fragments: list[Any], usage: Any
     )
 
 
-def _text_chunk(delta: Delta) -> AIMessageChunk:
-    """The same for text alone, which nearly all chunks are."""
-    return _chunk_like(
-        content=delta.content,
-        additional_kwargs={},
-        response_metadata={"model_provider": LANGCHAIN_PROVIDER},
-        id=delta.raw.get("id") or None,
-        tool_call_chunks=[],
-        tool_calls=[],
-        invalid_tool_calls=[],
-    )
-
-
 _chunk_like = copier(
     AIMessageChunk(
         content="",
@@ -393,11 +397,6 @@ def _is_certain(arguments: str | None) -> bool:
     """Whether a fragment surely parses to no object (it does not begin with `{`), or is empty, which counts as `{}`."""
     text = arguments.lstrip() if arguments else ""
     return not arguments or (text != "" and text[0] != "{")
-
-
-def generation_chunk(message: AIMessageChunk) -> ChatGenerationChunk:
-    """The chunk as LangChain's callbacks take it; made from a template for the same reason."""
-    return _generation_chunk_like(message=message, text=str(message.content))
 
 
 _generation_chunk_like = copier(ChatGenerationChunk(message=AIMessageChunk(content="")))

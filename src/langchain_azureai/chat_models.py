@@ -26,7 +26,7 @@ from azureai_core import ModelProfile as Profile
 from . import _blocks  # noqa: F401  registers our block translator
 from ._errors import model_errors
 from ._generation import GenerationArguments, token_usage
-from ._messages import generation_chunk, last_chunk, to_chunk, to_generation, to_wire
+from ._messages import last_chunk, to_generation, to_generation_chunk, to_wire
 from ._prompted import prompted
 from ._templates import with_signature
 
@@ -347,8 +347,7 @@ class _Chunks:
         self._finish_reason = delta.finish_reason or self._finish_reason
         if not self._frames or delta.finish_reason or _is_annotation(delta):
             self._frames.append(delta.raw)
-        message = to_chunk(delta)
-        return None if message is None else generation_chunk(message)
+        return to_generation_chunk(delta)
 
     def last(self) -> ChatGenerationChunk:
         """The closing chunk."""

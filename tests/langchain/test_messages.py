@@ -238,7 +238,7 @@ def test_usage_details_are_not_invented() -> None:
 
 def test_a_frame_without_output_gives_no_chunk() -> None:
     """The opening frame of Azure OpenAI and the filter's annotations are no empty tokens."""
-    assert _messages.to_chunk(Delta(raw={"choices": [], "prompt_filter_results": [{}]})) is None
+    assert _messages.to_generation_chunk(Delta(raw={"choices": [], "prompt_filter_results": [{}]})) is None
 
 
 def test_text_reasoning_and_calls_stay_apart_in_streamed_blocks() -> None:
@@ -251,7 +251,7 @@ def test_text_reasoning_and_calls_stay_apart_in_streamed_blocks() -> None:
         Delta(tool_calls=(ToolCall(None, None, ": 1}", 0),)),
         Delta(tool_calls=(ToolCall("2", "g", "{}", 1),)),
     ]
-    chunks = [chunk for delta in deltas if (chunk := _messages.to_chunk(delta)) is not None]
+    chunks = [_messages.to_generation_chunk(delta).message for delta in deltas]
 
     assert [block["index"] for chunk in chunks for block in chunk.content_blocks] == [
         "lc_rs_0",
@@ -289,19 +289,20 @@ FRAGMENTS = [
 def test_chunks_made_from_a_template_equal_constructed_ones(arguments: str, call_id: Any, name: Any) -> None:
     """The short cut for streams gives the chunk that the constructor gives, field by field, alone and added up."""
     delta = Delta(content="c", tool_calls=(ToolCall(call_id, name, arguments, 0),), raw={"id": "1"})
-    quick = _messages.to_chunk(delta)
+    made = _messages.to_generation_chunk(delta)
+    quick = made.message
     slow = _messages._validated_chunk(delta, {}, [_messages._tool_call_chunk(delta.tool_calls[0])], None)
 
     assert quick == slow
     assert quick.tool_calls == slow.tool_calls
     assert quick.invalid_tool_calls == slow.invalid_tool_calls
     assert quick + quick == slow + slow
-    assert _messages.generation_chunk(quick) == ChatGenerationChunk(message=slow)
+    assert made == ChatGenerationChunk(message=slow)
 
 
 def test_chunks_share_nothing() -> None:
     """A change to one chunk is not seen in the next."""
-    one, other = _messages.to_chunk(Delta(content="a")), _messages.to_chunk(Delta(content="b"))
+    one, other = (_messages.to_generation_chunk(Delta(content=text)).message for text in "ab")
     one.response_metadata["x"] = 1
     one.additional_kwargs["y"] = 2
     one.tool_call_chunks.append({})

@@ -1,0 +1,168 @@
+"""Bodies of every framing, read from h11 as httpcore's own loop reads them. Source: RFC 9112, sections 6 and 7."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from dataclasses import dataclass
+
+import h11
+import pytest
+
+from azureai_core import APIConnectionError, InferenceClient, RetryPolicy
+from azureai_core import _pool as pool_module
+from fakes import KEY
+
+HI = {"messages": [{"role": "user", "content": "hi"}]}
+ANSWER = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris. " * 9}}]}).encode()
+HALF = len(ANSWER) // 2
+JSON = b"content-type: application/json\r\n"
+LENGTH = b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n" % (JSON, len(ANSWER))
+CHUNKED = b"HTTP/1.1 200 OK\r\n%stransfer-encoding: chunked\r\n\r\n" % JSON
+
+
+def chunk(data: bytes, extension: bytes = b"") -> bytes:
+    return b"%x%s\r\n%s\r\n" % (len(data), extension, data)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What the server sends for each request, and what becomes of it."""
+
+    sent: bytes
+    connections: int
+    """For two calls, one after the other."""
+    error: str | None = None
+    closes: bool = False
+    """Whether the server closes the connection after it."""
+    pieces: int = 1
+    """How many packets it comes in."""
+
+
+TWO = chunk(ANSWER[:HALF]) + chunk(ANSWER[HALF:])
+BODIES = {
+    "a length": Body(LENGTH + ANSWER, 1),
+    "a length, in small packets": Body(LENGTH + ANSWER, 1, pieces=40),
+    "chunks": Body(CHUNKED + TWO + b"0\r\n\r\n", 1),
+    "chunks, in small packets": Body(CHUNKED + TWO + b"0\r\n\r\n", 1, pieces=40),
+    "extensions and trailers": Body(CHUNKED + chunk(ANSWER, b";name=value") + b"0\r\nx-trailer: 1\r\n\r\n", 1),
+    "until the connection's end": Body(b"HTTP/1.1 200 OK\r\n%s\r\n" % JSON + ANSWER, 2, closes=True),
+    "HTTP/1.0": Body(b"HTTP/1.0 200 OK\r\n%s\r\n" % JSON + ANSWER, 2, closes=True),
+    "the connection is not kept": Body(LENGTH.replace(b"OK\r\n", b"OK\r\nconnection: close\r\n") + ANSWER, 2),
+    "an interim answer first": Body(b"HTTP/1.1 102 Processing\r\n\r\n" + LENGTH + ANSWER, 1),
+    "a length that is not reached": Body(LENGTH + ANSWER[:HALF], 2, "peer closed connection", closes=True),
+    "chunks without the last": Body(CHUNKED + TWO, 2, "peer closed connection", closes=True),
+    "a chunk cut short": Body(CHUNKED + TWO[:HALF], 2, "peer closed connection", closes=True),
+    "a malformed size": Body(CHUNKED + b"zz\r\n", 2, "illegal chunk header"),
+    "a malformed end of a chunk": Body(CHUNKED + b"2\r\n{}xx0\r\n\r\n", 2, "malformed chunk footer"),
+}
+
+
+class Server:
+    """Answers each request with the same bytes."""
+
+    def __init__(self, body: Body) -> None:
+        self.body, self.connections = body, 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listening.getsockname()[1]}/serverless/chat"
+
+    def accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while self.read(connection):
+                    self.answer(connection)
+                    if self.body.closes:
+                        break
+
+    def read(self, connection: socket.socket) -> bool:
+        """Takes a request; false at the end of the connection."""
+        seen = b""
+        while not seen.endswith(b"}"):
+            if not (data := connection.recv(65_536)):
+                return False
+            seen += data
+        return True
+
+    def answer(self, connection: socket.socket) -> None:
+        size = -(-len(self.body.sent) // self.body.pieces)
+        for start in range(0, len(self.body.sent), size):
+            connection.sendall(self.body.sent[start : start + size])
+
+    def close(self) -> None:
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        self.thread.join(5)
+
+
+def _two_calls(url: str, colour: str) -> list[object]:
+    """The answers, or errors, of two calls on one client."""
+
+    def call(client):
+        try:
+            return client.complete(HI).content
+        except APIConnectionError as error:
+            return error
+
+    async def acall(client):
+        try:
+            return (await client.acomplete(HI)).content
+        except APIConnectionError as error:
+            return error
+
+    async def both():
+        async with InferenceClient(url, KEY, retry=RetryPolicy(max_retries=0)) as client:
+            return [await acall(client), await acall(client)]
+
+    if colour == "async":
+        return asyncio.run(both())
+    with InferenceClient(url, KEY, retry=RetryPolicy(max_retries=0)) as client:
+        return [call(client), call(client)]
+
+
+@pytest.mark.parametrize("state", ["h11", "httpcore"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_is_read_to_its_end_or_is_an_error(name, colour, state, monkeypatch):
+    """The same whether the events come from h11 or, where it is not at hand, through httpcore."""
+    body, taken = BODIES[name], []
+    if state == "httpcore":
+        monkeypatch.setattr(pool_module, "_state_of", taken.append)
+    server = Server(body)
+    try:
+        answers = _two_calls(server.url, colour)
+    finally:
+        server.close()
+
+    if body.error is None:
+        assert answers == ["Paris. " * 9] * 2
+    else:
+        assert all(body.error in str(answer) for answer in answers)
+    assert server.connections == body.connections
+    assert len(taken) == (2 if state == "httpcore" else 0)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_httpcore_has_h11_at_hand(colour, monkeypatch):
+    """Where it is looked for: a version that moves it would make streams dearer without a word."""
+    found, look = [], pool_module._state_of
+    monkeypatch.setattr(pool_module, "_state_of", lambda stream: found.append(look(stream)) or found[-1])
+    server = Server(BODIES["chunks"])
+    try:
+        _two_calls(server.url, colour)
+    finally:
+        server.close()
+
+    assert [type(state) for state in found] == [h11.Connection] * 2
