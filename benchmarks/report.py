@@ -42,7 +42,7 @@ SPECIAL = ("memory", "batches", "import")
 
 HOW_TO_READ = """\
 Each contender runs in a process of its own, which is made anew for each round. A round goes through the scenarios, and
-measures all contenders one after the other, in rotating order: in most scenarios in two or three such turns, so that
+measures all contenders one after the other, in rotating order: in most scenarios in two to five such turns, so that
 what is compared was measured within seconds. A mock server in another process answers with the same bytes to all. A
 ratio is taken within a turn; the table says the median over all turns, and in brackets the lowest and the highest. CPU
 is user plus system time of the client's process, all its threads. Absolute times move with the machine and what else it

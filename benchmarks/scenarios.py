@@ -78,10 +78,10 @@ SCENARIOS = {
         Scenario("astream", "the same, async", "event", (8, 12, 16), words=500),
         Scenario(
             "stream-paced", "events 2 ms apart, each its own packet", "event", (2, 2, 1), words=200,
-            server=("--gap", "0.002"), turns=2,
+            server=("--gap", "0.002"), turns=4,
         ),
         Scenario(
-            "astream-paced", "the same, async", "event", (2, 2, 1), words=200, server=("--gap", "0.002"), turns=2,
+            "astream-paced", "the same, async", "event", (2, 2, 1), words=200, server=("--gap", "0.002"), turns=4,
         ),
         Scenario("ttfc", "time to first chunk", "stream", (30, 60, 20), words=20, value="wall"),
         Scenario("tools", "two streamed calls, 200 fragments of arguments", "fragment", (10, 20, 20), words=200),
@@ -118,7 +118,7 @@ SCENARIOS = {
             "retry", "each fourth request refused with `retry-after: 0`", "answer", (60, 60, 30),
             server=("--throttle", "4"), own_server=True, kinds=("ours", "peer"), shares=shares(openai=0.25), turns=1,
         ),
-        Scenario("cold", "fresh process to the first answer", "process", (1, 1, 1)),
+        Scenario("cold", "fresh process to the first answer", "process", (1, 1, 1), turns=5),
         Scenario("import", "import of the classes in a fresh process", "process", (1, 1, 1), kinds=("ours", "floor")),
         Scenario(
             "memory", "peak memory of embedding 10,000 texts, over the floats returned", "job", (10_000, 10_000, 1000),
