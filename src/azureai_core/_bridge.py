@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx
 
-from ._http import HTTPX_ERRORS
-
 
 def stream_of(body: Any) -> httpx.SyncByteStream | httpx.AsyncByteStream:
     """A body of either colour."""
@@ -20,8 +18,7 @@ class _Stream(httpx.SyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        with HTTPX_ERRORS:
-            yield from self._body
+        yield from self._body
 
     def close(self) -> None:
         self._body.close()
@@ -32,9 +29,8 @@ class _AsyncStream(httpx.AsyncByteStream):
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with HTTPX_ERRORS:
-            async for piece in self._body:
-                yield piece
+        async for piece in self._body:
+            yield piece
 
     async def aclose(self) -> None:
         await self._body.aclose()

@@ -170,7 +170,7 @@ class Exchange:
                 answer = self.transports.sync().send(request)
                 if answer.is_success:
                     return answer, call
-                with closing(answer):
+                with closing(answer), HTTPX_ERRORS:
                     answer.response.read()
             call = self._amended(call, answer, is_old=kept and started is None)
             started = request.started
@@ -185,7 +185,8 @@ class Exchange:
                 if answer.is_success:
                     return answer, call
                 async with aclosing(answer):
-                    await answer.response.aread()
+                    with HTTPX_ERRORS:
+                        await answer.response.aread()
             call = self._amended(call, answer, is_old=kept and started is None)
             started = request.started
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
@@ -41,6 +42,11 @@ class Body:
     """How many packets it comes in."""
 
 
+def compressed(sent: bytes) -> bytes:
+    return LENGTH.replace(b"%d" % len(ANSWER), b"%d\r\ncontent-encoding: gzip" % len(ZIPPED)) + sent
+
+
+ZIPPED = gzip.compress(ANSWER)
 TWO = chunk(ANSWER[:HALF]) + chunk(ANSWER[HALF:])
 BODIES = {
     "a length": Body(LENGTH + ANSWER, 1),
@@ -55,6 +61,11 @@ BODIES = {
     "a length that is not reached": Body(LENGTH + ANSWER[:HALF], 2, "peer closed connection", closes=True),
     "chunks without the last": Body(CHUNKED + TWO, 2, "peer closed connection", closes=True),
     "a chunk cut short": Body(CHUNKED + TWO[:HALF], 2, "peer closed connection", closes=True),
+    "a refusal cut short": Body(
+        b"HTTP/1.1 400 No\r\ncontent-length: 99\r\n\r\n{", 2, "peer closed connection", closes=True
+    ),
+    "compressed": Body(compressed(ZIPPED), 1),
+    "compressed, and cut short": Body(compressed(ZIPPED[:-9]), 2, "peer closed connection", closes=True),
     "a malformed size": Body(CHUNKED + b"zz\r\n", 2, "illegal chunk header"),
     "a malformed end of a chunk": Body(CHUNKED + b"2\r\n{}xx0\r\n\r\n", 2, "malformed chunk footer"),
 }
