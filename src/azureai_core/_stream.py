@@ -164,7 +164,8 @@ class DeltaParser:
             finish = text_of(finish) or None
             self.finish_reason = finish or self.finish_reason
         content, reasoning = delta.get("content"), ""
-        if content and type(content) is str and self._think.is_over and _PLAIN.issuperset(delta):
+        only_text = _PLAIN.issuperset(delta) and "text" not in choice and self._think.is_over
+        if only_text and content and type(content) is str:
             self._content.append(content)
         else:
             content, reasoning = self._texts(choice, delta, finish)

@@ -41,7 +41,7 @@ FRAMES = st.lists(
 def read(pieces):
     request = Request("POST", Target("http://h/"), {}, None, {}, Throttle(None))
     reader = DeltaReader(Answer(request, 200, (), None), ResponseMeta(), tuple)
-    deltas = [d for piece in pieces for d in reader.feed(piece) or ()]
+    deltas = [d for piece in pieces for d in reader.feed(piece)]
     deltas += reader.end()
     return [replace(d, tool_calls=named(d.tool_calls)) for d in deltas], reader.interrupted().partial
 
@@ -81,6 +81,14 @@ def test_usage_before_the_finish_is_not_lost():
     deltas, _ = read([delta("a", usage=USAGE), delta(finish="stop")])
 
     assert [d.usage is not None for d in deltas] == [False, False, True]
+
+
+def test_text_beside_a_delta_is_not_lost():
+    """A host that fills in both spellings at once gives both; also after frames that had only one."""
+    both = frame({"choices": [{"index": 0, "delta": {"content": "b"}, "text": "c"}]})
+    deltas, _ = read([delta("a"), both, delta(finish="stop")])
+
+    assert [d.content for d in deltas if d.content] == ["a", "bc"]
 
 
 def test_a_delta_that_stands_alone():
