@@ -4,7 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := src tests examples benchmarks tools docs/conf.py docs/_extensions
+PACKAGES := azureai_core langchain_azureai llamaindex_azureai azureai_emulator azureai_cli
+SOURCES := $(PACKAGES) tests examples benchmarks tools docs/conf.py docs/_extensions
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-local test coverage check format lint types bench bench-full bench-peers conformance notebooks soak test-scale bench-quota bench-memory bench-one-machine bench-ray-http constraints clean fuzz bench-emulator dist audit licences test-lowest newcomer docs

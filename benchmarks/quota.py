@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from azureai_core import APIStatusError, InferenceClient, RateLimit, RetryPolicy
-from azureai_core._limits import forget_pauses
+from azureai_core.limits import forget_pauses
 
 REQUESTS, TOKENS = 1_000, 200_000
 """A minute, for the deployment."""

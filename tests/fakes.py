@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from azureai_core import AzureAIError, Completion, Delta, InferenceClient, RetryPolicy, ToolCall, Usage
-from azureai_core._limits import forget_pauses
+from azureai_core.limits import forget_pauses
 
 # An example may take as long as it likes: no test depends on the machine's speed, and each run is the same.
 settings.register_profile(

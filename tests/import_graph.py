@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
+SOURCE = Path(__file__).resolve().parent.parent
+PACKAGES = ("azureai_core", "langchain_azureai", "llamaindex_azureai", "azureai_emulator", "azureai_cli")
+SOURCES = [file for name in PACKAGES for file in sorted((SOURCE / name).rglob("*.py"))]
+"""All modules of the packages."""
 Graph = dict[str, set[str]]
 
 
@@ -27,9 +30,10 @@ def packages() -> Graph:
     import sys
 
     found: Graph = {}
-    for folder in sorted(path for path in SOURCE.iterdir() if (path / "__init__.py").exists()):
+    for name in PACKAGES:
+        folder = SOURCE / name
         roots = {root for file in folder.rglob("*.py") for node in _at_run_time(file) for root in _roots(node)}
-        found[folder.name] = roots - set(sys.stdlib_module_names) - {folder.name}
+        found[name] = roots - set(sys.stdlib_module_names) - {name}
     return found
 
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 import documents
+import import_graph
 from azureai_emulator import Emulator, serve
 from documents import DOCS, ROOT, Block
 from reader import Reader, Typed
@@ -166,7 +167,8 @@ def test_make_alone_lists_every_target() -> None:
 
 def test_variables_that_a_page_sets_for_a_script_are_read_by_it() -> None:
     """Those with the reader's own values."""
-    code = "".join(path.read_text("utf-8") for folder in ("examples", "src") for path in (ROOT / folder).rglob("*.py"))
+    files = [*(ROOT / "examples").rglob("*.py"), *import_graph.SOURCES]
+    code = "".join(path.read_text("utf-8") for path in files)
     lines = [line for block in BLOCKS if block.language in CONSOLE for line in documents.lines(block)]
     names = [name for line in lines if line.startswith("export") for name in re.findall(r"(\w+)=…", line)]
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import documents
+import import_graph
 import media
 from azureai_core import BatchChat, BatchEmbed, Kind, RetryPolicy
 from azureai_core import Endpoint as InferenceEndpoint
@@ -213,7 +214,7 @@ def test_the_table_of_retry_fields_is_the_class() -> None:
 
 def test_every_variable_of_the_environment_is_explained() -> None:
     """Each that the packages read stands on a page, and the tables name no other."""
-    code = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    code = "".join(path.read_text("utf-8") for path in import_graph.SOURCES)
     read = set(re.findall(r'"((?:AZURE|AZUREAI|OTEL)_[A-Z_]+)"', code))
     pages = "".join(page.read_text("utf-8") for page in PAGES)
     table = documents.table(DOCS / "endpoints-and-auth.md", "Environment variables")

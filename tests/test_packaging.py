@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
+SOURCE = Path(__file__).resolve().parent.parent
 STDLIB = set(sys.stdlib_module_names)
 
 # Package → what it may import beside the standard library and itself.

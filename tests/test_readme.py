@@ -10,7 +10,7 @@ import pytest
 
 import documents
 from azureai_core import ModelProfile, profile_for
-from azureai_core._profiles import _FAMILIES, UNKNOWN
+from azureai_core.profiles import _FAMILIES, UNKNOWN
 from azureai_emulator import Emulator
 from documents import ROOT, Block
 

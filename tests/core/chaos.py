@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from azureai_core import APITimeoutError, AzureAIError, InferenceClient, RetryPolicy
-from azureai_core._limits import forget_pauses
+from azureai_core.limits import forget_pauses
 
 FAULTS = {"429": 6, "500": 6, "reset": 5, "reset-body": 5, "cut": 3, "drip": 5, "hang-up": 5, "none": 65}
 """Fault → its share in a hundred answers."""

@@ -264,7 +264,7 @@ def test_no_credential_at_all(found, monkeypatch):
         if found is not None:
             raise found
 
-    monkeypatch.setattr("azureai_core._auth.find_spec", find)
+    monkeypatch.setattr("azureai_core.transport.auth.find_spec", find)
 
     with pytest.raises(ConfigurationError, match=r"credential=.*AZURE_INFERENCE_CREDENTIAL.*\[identity\]"):
         InferenceClient("https://h.r.models.ai.azure.com")
@@ -279,7 +279,7 @@ def test_the_default_credential_is_made_on_first_use(fake_service, monkeypatch, 
             super().__init__()
             made.append(self)
 
-    monkeypatch.setattr("azureai_core._auth.find_spec", lambda name: object())
+    monkeypatch.setattr("azureai_core.transport.auth.find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "azure.identity", SimpleNamespace(DefaultAzureCredential=Default))
     client = InferenceClient(fake_service.url, allow_http_token=True)
     assert made == []

@@ -31,8 +31,8 @@ from azureai_core import (
     PermissionDeniedError,
     RateLimitError,
     UnprocessableEntityError,
-    _columns,
 )
+from azureai_core.jobs import columns
 from fakes import CUT, KEY, FakeClock, Reply, chat, vectors
 
 POISON = "poison"
@@ -193,7 +193,7 @@ def test_nothing_heavy_is_imported():
     """No engine, no data frames, no numpy, no HTTP before the first call."""
     heavy = ("numpy", "pandas", "pyarrow", "ray", "pyspark", "dask", "httpx")
     code = (
-        "import sys, azureai_core as a\nassert 'azureai_core._batch' not in sys.modules\n"
+        "import sys, azureai_core as a\nassert 'azureai_core.jobs.map_jobs' not in sys.modules\n"
         f"a.BatchEmbed('https://h/v1', 'k', model='m'); print([m for m in {heavy!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -264,7 +264,7 @@ def test_usage_adds_up(embed, talk, fake_service):
 
 def test_shares_are_as_documented():
     """Whole numbers that add up."""
-    result = doctest.testmod(_columns)
+    result = doctest.testmod(columns)
 
     assert (result.failed, result.attempted) == (0, 1)
 

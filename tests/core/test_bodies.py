@@ -13,7 +13,7 @@ import h11
 import pytest
 
 from azureai_core import APIConnectionError, InferenceClient, RetryPolicy
-from azureai_core import _pool as pool_module
+from azureai_core.transport import pool as pool_module
 from fakes import KEY
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}

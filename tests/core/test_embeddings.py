@@ -24,7 +24,7 @@ from azureai_core import (
     Usage,
     data_url,
 )
-from azureai_core._packed import PackedEmbeddings
+from azureai_core.jobs.encoded import PackedEmbeddings
 from fakes import HANG, Reply, vectors
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -404,7 +404,7 @@ def test_what_is_no_image_is_named(images, says, make_client, colour):
 
 def test_a_missing_text_is_left_out():
     """`text: None` is not given."""
-    from azureai_core._inputs import image_items
+    from azureai_core.inputs import image_items
 
     assert image_items([{"image": PNG, "text": None}]) == [{"image": data_url(PNG)}]
     assert isinstance(Path("x"), Path)

@@ -7,10 +7,10 @@ import doctest
 import pytest
 
 import azureai_core
-from azureai_core import ConfigurationError, Endpoint, InferenceClient, Kind, _endpoint, _profiles, profile_for
+from azureai_core import ConfigurationError, Endpoint, InferenceClient, Kind, endpoints, profile_for, profiles
 
 
-@pytest.mark.parametrize("module", [azureai_core, _endpoint, _profiles], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [azureai_core, endpoints, profiles], ids=lambda module: module.__name__)
 def test_the_examples_hold(module):
     """Each doctest gives what it says."""
     result = doctest.testmod(module)

@@ -22,13 +22,13 @@ from azureai_core import (
     RateLimit,
     RetryPolicy,
     StreamInterruptedError,
-    _auth,
-    _call,
-    _client,
-    _limits,
 )
-from azureai_core import _pool as pool_module
-from azureai_core._transports import Transports
+from azureai_core import client as _client
+from azureai_core import limits as _limits
+from azureai_core import negotiation as _call
+from azureai_core.transport import auth as _auth
+from azureai_core.transport import pool as pool_module
+from azureai_core.transport.clients import Transports
 from fakes import CUT, HANG, KEY, RESET, FakeService, Reply, chat, delta, events, streamed, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}

@@ -21,8 +21,8 @@ from azureai_core import (
     ServerError,
     UnsupportedParameterWarning,
 )
-from azureai_core._limits import Throttle, throttle_for
-from azureai_core._retry import asked_wait
+from azureai_core.limits import Throttle, throttle_for
+from azureai_core.transport.retry import asked_wait
 from fakes import CUT, HANG, RESET, FakeClock, Reply, chat, delta, events, until_error
 
 HI = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}

@@ -26,10 +26,10 @@ from azureai_core import (
     ConfigurationError,
     InferenceClient,
     RetryPolicy,
-    _telemetry,
     error_from_response,
 )
-from azureai_core._errors import mask
+from azureai_core.errors import mask
+from azureai_core.transport import telemetry as _telemetry
 from fakes import CUT, HANG, RESET, Reply, delta, events, frame
 
 CANARY = 'canary"\\0123456789'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azureai_core._sse import SSEDecoder
+from azureai_core.protocols.sse import SSEDecoder
 
 
 def decoded(*pieces: bytes) -> list[bytes]:

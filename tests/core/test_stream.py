@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
-from azureai_core._http import Answer, Request, Target
-from azureai_core._limits import Throttle
-from azureai_core._stream import CallAssembler, DeltaReader, parse_delta
+from azureai_core.limits import Throttle
+from azureai_core.protocols.stream import CallAssembler, DeltaReader, parse_delta
+from azureai_core.transport.http import Answer, Request, Target
 from fakes import DONE, USAGE, delta, frame, gathered
 
 FRAMES = st.lists(

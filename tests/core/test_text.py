@@ -7,8 +7,8 @@ import json
 import pytest
 
 from azureai_core import ConfigurationError
-from azureai_core._json import from_json_text, from_packed_json
-from azureai_core._types import parse_embeddings
+from azureai_core.json_text import from_json_text, from_packed_json
+from azureai_core.types import parse_embeddings
 from fakes import DONE, Reply, chat, events, frame
 
 USER = {"role": "user"}

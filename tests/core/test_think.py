@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azureai_core._think import ThinkSplitter, split_think
+from azureai_core.protocols.think import ThinkSplitter, split_think
 
 
 @pytest.mark.parametrize(

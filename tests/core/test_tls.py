@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from azureai_core import APIConnectionError, InferenceClient
-from azureai_core._pool import shared_ssl_context
+from azureai_core.transport.pool import shared_ssl_context
 
 ANSWER = {"id": "1", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}
 FRAME = {"id": "1", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ToolCall, Usage, parse_completion
-from azureai_core._error_bodies import read_body
-from azureai_core._stream import CallAssembler, DeltaParser
-from azureai_core._types import parse_embeddings, parse_info, parse_usage, parse_vector
+from azureai_core.protocols.error_bodies import read_body
+from azureai_core.protocols.stream import CallAssembler, DeltaParser
+from azureai_core.types import parse_embeddings, parse_info, parse_usage, parse_vector
 
 WORDS = [
     "choices",

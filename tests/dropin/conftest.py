@@ -210,7 +210,7 @@ class TlsFront:
 @pytest.fixture
 def https(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The emulator's address over TLS, with a certificate that this process trusts."""
-    from azureai_core._pool import shared_ssl_context
+    from azureai_core.transport.pool import shared_ssl_context
 
     front = TlsFront(tmp_path, int(emulator.url.rpartition(":")[2]))
     monkeypatch.setenv("SSL_CERT_FILE", str(front.certificate))

@@ -67,7 +67,7 @@ def test_wrong_arguments_are_one_typed_sentence(cls: Any, arguments: dict[str, A
 @pytest.mark.parametrize("cls", CLASSES)
 def test_no_credential_is_one_typed_sentence(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without azure-identity there is nothing to fall back to."""
-    monkeypatch.setattr("azureai_core._auth._has_identity", lambda: False)
+    monkeypatch.setattr("azureai_core.transport.auth._has_identity", lambda: False)
 
     with pytest.raises(core.ConfigurationError, match=r"No credential was given\. Pass credential='<key>'"):
         cls(endpoint="https://h.services.ai.azure.com/models")

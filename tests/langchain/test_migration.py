@@ -220,7 +220,7 @@ def test_credentials_of_the_old_classes(server: Any, credential: Any) -> None:
 @pytest.mark.parametrize(("old", "new"), VARIABLES.items())
 def test_environment_variables_of_the_old_classes(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
     """They are not read; the error names the variable that is."""
-    monkeypatch.setattr("azureai_core._auth._has_identity", lambda: False)
+    monkeypatch.setattr("azureai_core.transport.auth._has_identity", lambda: False)
     monkeypatch.setenv(old, "https://NAME.services.ai.azure.com/models")
     given = {"endpoint": "https://h.services.ai.azure.com/models"} if "CREDENTIAL" in old else {"credential": "k"}
 

@@ -156,7 +156,7 @@ def test_wrong_arguments_are_configuration_errors(options, message):
 def test_a_missing_credential_is_a_configuration_error(kind, monkeypatch):
     """When azure-identity is not there to make one."""
     monkeypatch.setitem(sys.modules, "azure.identity", None)
-    monkeypatch.setattr("azureai_core._auth.find_spec", lambda name: None)
+    monkeypatch.setattr("azureai_core.transport.auth.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="No credential was given"):
         kind(URL)
 
@@ -361,7 +361,7 @@ def test_a_broken_copy_is_an_error_not_a_ruin(monkeypatch):
     monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
     frozen = pickle.dumps(AzureAICompletionsModel(URL))
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
-    monkeypatch.setattr("azureai_core._auth.find_spec", lambda name: None)
+    monkeypatch.setattr("azureai_core.transport.auth.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="No credential"):
         pickle.loads(frozen)
 

@@ -54,7 +54,7 @@ azureai_emulator = azureai_emulator.pytest_plugin
 def wheel(folder: Path, **changes: str | None) -> Path:
     """A wheel of the tree's files; `changes` are further files, or `None` for one that is left out."""
     info = "azureai_adapters-0.1.0.dist-info"
-    files = {name: (ROOT / "src" / name).read_bytes() for name in dist.source_files()}
+    files = {name: (ROOT / name).read_bytes() for name in dist.source_files()}
     files |= {f"{info}/METADATA": METADATA.encode(), f"{info}/entry_points.txt": ENTRY_POINTS.encode()}
     files[f"{info}/licenses/LICENSE"] = b"MIT"
     for name, text in changes.items():
@@ -70,7 +70,7 @@ def wheel(folder: Path, **changes: str | None) -> Path:
 
 
 def test_a_right_wheel_passes(tmp_path: Path) -> None:
-    """All files of src, the metadata and the entry points are there."""
+    """All files of the packages, the metadata and the entry points are there."""
     dist.check_wheel(wheel(tmp_path))
 
 
@@ -79,8 +79,8 @@ def test_a_right_wheel_passes(tmp_path: Path) -> None:
     [
         ({"azureai_core/py.typed": None}, "lacks azureai_core/py.typed"),
         ({"azureai_emulator/page/index.html": None}, "lacks azureai_emulator/page/index.html"),
-        ({"tests/test_a.py": ""}, "not in src: tests/test_a.py"),
-        ({"azureai_core/__pycache__/_sse.cpython-311.pyc": ""}, "not in src"),
+        ({"tests/test_a.py": ""}, "not in the tree: tests/test_a.py"),
+        ({"azureai_core/__pycache__/_sse.cpython-311.pyc": ""}, "not in the tree"),
         ({"INFO/licenses/LICENSE": None}, "no licence text"),
         ({"INFO/METADATA": METADATA.replace("Summary: adapters\n", "")}, "no Summary"),
         ({"INFO/METADATA": METADATA.replace("Classifier: Topic :: Software Development\n", "")}, "No classifier"),

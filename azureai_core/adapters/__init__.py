@@ -1,0 +1,1 @@
+"""Decisions that the adapters of both frameworks share."""

@@ -1,0 +1,248 @@
+"""One call as it goes over the wire, and what is changed in it when the service refuses a part. Pure, no I/O."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any, Literal
+
+from .endpoints import Endpoint
+from .errors import (
+    APIStatusError,
+    ConfigurationError,
+    ContentFilterError,
+    UnsupportedParameterWarning,
+    with_id,
+)
+from .profiles import profile_for
+from .types import NEVER_DROPPED, Json
+
+ExtraParameters = Literal["error", "drop", "pass-through"]
+UnsupportedParameters = Literal["error", "drop"]
+
+CHAT, TEXT, INFO = "/chat/completions", "/completions", "/info"
+EMBEDDINGS, IMAGE_EMBEDDINGS = "/embeddings", "/images/embeddings"
+
+_SAMPLING = {
+    "frequency_penalty",
+    "presence_penalty",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "stop",
+    "stream",
+    "seed",
+}
+_EMBEDDING = {"input", "model", "dimensions", "encoding_format", "input_type"}
+
+STANDARD_FIELDS: Mapping[str, frozenset[str]] = {
+    CHAT: frozenset({"messages", "model", "response_format", "tools", "tool_choice", *_SAMPLING}),
+    TEXT: frozenset({"prompt", "model", *_SAMPLING}),
+    EMBEDDINGS: frozenset(_EMBEDDING),
+    IMAGE_EMBEDDINGS: frozenset(_EMBEDDING),
+    INFO: frozenset(),
+}
+"""The fields of each route's standard body; any other key is an extra parameter. Source: REST reference."""
+
+_LIMIT_SPELLINGS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_REFUSALS = {400, 422}
+_GENERIC_REFUSALS = ("extra inputs", "extra_forbidden", "unrecognized", "unexpected", "unknown field")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request body and its route, with what was added to it, renamed in it and dropped from it on the way."""
+
+    route: str
+    payload: Json
+    added: frozenset[str] = frozenset()
+    """Fields set on our own account; withdrawn without a word when the service refuses them."""
+    renamed: frozenset[str] = frozenset()
+    dropped: tuple[str, ...] = ()
+    """Fields of the caller's that the service refused and `unsupported_parameters="drop"` left out."""
+    exact: bool = False
+    """Sent as the caller wrote it, and once: a refusal is the caller's to see."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that the body names."""
+        model = self.payload.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def extras(self) -> list[str]:
+        """The fields that are not part of the route's standard body."""
+        return [name for name in self.payload if name not in STANDARD_FIELDS[self.route]]
+
+    def without(self, names: set[str]) -> Call:
+        """The call without some fields; those of the caller's are listed as dropped."""
+        payload = {name: value for name, value in self.payload.items() if name not in names}
+        users = tuple(name for name in self.payload if name in names - self.added)
+        return replace(self, payload=payload, added=self.added - names, dropped=self.dropped + users)
+
+    def with_renamed(self, name: str) -> Call:
+        """The call with the output limit under its other spelling."""
+        other = _LIMIT_SPELLINGS[name]
+        payload = {(other if key == name else key): value for key, value in self.payload.items()}
+        return replace(self, payload=payload, renamed=self.renamed | {name})
+
+
+@dataclass
+class Learnt:
+    """What a deployment has refused so far."""
+
+    withdrawn: set[str] = field(default_factory=set)
+    """Our own additions that it does not take."""
+    dropped: set[str] = field(default_factory=set)
+    """Parameters of callers that it does not take."""
+    limit_spelling: str | None = None
+    """How it wants the output limit to be spelt."""
+    max_batch: int | None = None
+    """How many inputs of one embeddings request it takes."""
+
+
+_memory: dict[tuple[str, str | None, str | None, str], Learnt] = {}
+_memory_lock = Lock()
+
+
+def learnt_for(endpoint: Endpoint, model: str | None, route: str) -> Learnt:
+    """What this process has learnt about a deployment; shared by all clients."""
+    key = (endpoint.base_url, endpoint.api_version, model, route)
+    with _memory_lock:
+        return _memory.setdefault(key, Learnt())
+
+
+def _after_fork() -> None:
+    """In the child: a thread that held the lock is not there to release it."""
+    global _memory_lock  # noqa: PLW0603
+    _memory_lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def forget_all() -> None:
+    """Forgets what deployments have refused; for tests and for redeployed models."""
+    with _memory_lock:
+        _memory.clear()
+
+
+def prepare(
+    endpoint: Endpoint,
+    route: str,
+    payload: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    policy: UnsupportedParameters,
+    *,
+    exact: bool = False,
+) -> Call:
+    """The call of a payload: `None` left out, our additions made, and what was refused before not sent again.
+
+    An exact one is the payload and nothing else. Raises `ConfigurationError` when the endpoint serves many models and
+    the payload names none.
+    """
+    body = {name: value for name, value in payload.items() if value is not None}
+    if endpoint.needs_model and not body.get("model"):
+        raise ConfigurationError(
+            f"{endpoint.base_url} serves many models: pass model='<deployment name>' (endpoint kind: {endpoint.kind})."
+        )
+    if exact:
+        return Call(route, body, exact=True)
+    learnt = learnt_for(endpoint, body.get("model"), route)
+    added = {k: v for k, v in ours.items() if v is not None and k not in body and k not in learnt.withdrawn}
+    call = Call(route, {**body, **added}, frozenset(added))
+    call = _spelt(call, learnt)
+    known = learnt.dropped & set(call.payload) if policy == "drop" else set()
+    return call.without(known) if known else call
+
+
+def body_of(call: Call) -> bytes:
+    """The body as JSON. Raises `ConfigurationError` that names the field which is none."""
+    limit = call.payload.get("max_tokens")
+    if limit is not None and not isinstance(limit, int):
+        raise ConfigurationError(f"max_tokens={limit!r}: pass a whole number.")
+    from pydantic_core import to_json  # noqa: PLC0415  loaded on first use
+
+    try:
+        return to_json(call.payload)
+    except ValueError as error:
+        fault = _unsendable(call.payload, "")
+        raise ConfigurationError(f"The payload cannot be sent as JSON: {fault or error}.") from None
+
+
+def _unsendable(value: object, path: str) -> str:
+    """Which part of a payload is no JSON, and why; `""` where all is well."""
+    if isinstance(value, str):
+        lone = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
+        return f"{path} has {lone!r}, half of a character, which is no Unicode text: replace it" if lone else ""
+    if isinstance(value, Mapping):
+        return next((f for k, v in value.items() if (f := _unsendable(v, f"{path}.{k}".lstrip(".")))), "")
+    if isinstance(value, list | tuple):
+        return next((f for n, v in enumerate(value) if (f := _unsendable(v, f"{path}[{n}]"))), "")
+    plain = value is None or isinstance(value, bool | int | float)
+    return "" if plain else f"{path} is {type(value).__name__}: pass text, a number, a list or a dict"
+
+
+def extra_parameters_header(call: Call, endpoint: Endpoint, chosen: ExtraParameters | None) -> ExtraParameters | None:
+    """The value of the `extra-parameters` header, or `None`; extras are passed through unless chosen otherwise."""
+    if not endpoint.takes_extra_parameters_header:
+        return None
+    return chosen or ("pass-through" if call.extras and not endpoint.is_openai else None)
+
+
+def _spelt(call: Call, learnt: Learnt) -> Call:
+    """The call with its output limit spelt as the service said, or else as the model family's profile says."""
+    spelling = learnt.limit_spelling or profile_for(call.model).max_tokens_field
+    other = _LIMIT_SPELLINGS[spelling]
+    known = learnt.limit_spelling is not None or spelling != "max_tokens"
+    rename = known and other in call.payload and spelling not in call.payload
+    return call.with_renamed(other) if rename else call
+
+
+def amend(call: Call, error: APIStatusError, endpoint: Endpoint, policy: UnsupportedParameters) -> Call:
+    """The call as it may be sent once more. Raises the error when nothing can be changed in it."""
+    if call.exact or error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
+        raise error
+    learnt = learnt_for(endpoint, call.model, call.route)
+    refused = _refused(call, error)
+    if ours := refused & call.added:
+        learnt.withdrawn |= ours
+        return call.without(ours)
+    for name in refused & set(_LIMIT_SPELLINGS) - call.renamed:
+        if _suggests(call, error, name):
+            learnt.limit_spelling = _LIMIT_SPELLINGS[name]
+            return call.with_renamed(name)
+    users = refused & set(error.unsupported) - NEVER_DROPPED
+    if policy != "drop" or not users:
+        raise error
+    learnt.dropped |= users
+    warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=6)
+    return call.without(users)
+
+
+def _refused(call: Call, error: APIStatusError) -> set[str]:
+    """The fields of the call that the error names, or, where it names none, our additions that it may mean."""
+    named = set(error.parameters) & set(call.payload)
+    if named or error.parameters:
+        return named
+    text = error.message.lower()
+    mentioned = {name for name in call.added if name in text}
+    generic = any(word in text for word in _GENERIC_REFUSALS)
+    return mentioned or (set(call.added) if generic else set())
+
+
+def _suggests(call: Call, error: APIStatusError, name: str) -> bool:
+    """Whether the service wants the other spelling: it says so, or it does not know `max_completion_tokens`."""
+    other = _LIMIT_SPELLINGS[name]
+    unknown = name == "max_completion_tokens" and name in error.unsupported
+    return other not in call.payload and (other in error.message or unknown)
+
+
+def _dropped_text(call: Call, names: set[str], error: APIStatusError) -> str:
+    values = ", ".join(f"{name}={call.payload[name]!r}"[:120] for name in sorted(names))
+    why = f"{error.status_code}{with_id(error.request_id)}"
+    return f"{values} left out, as unsupported_parameters='drop' asks: the service does not take it ({why})"
