@@ -6,11 +6,12 @@
 <Kind.SERVERLESS: 'serverless'>
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .adapters.history import repair_history
 from .client import InferenceClient
+from .deployments import Deployment, reset_deployments
 from .endpoints import Endpoint, Kind
 from .errors import (
     APIConnectionError,
@@ -36,21 +37,29 @@ from .inputs import ImageInput, data_url
 from .limits import RateLimit
 from .negotiation import ExtraParameters, UnsupportedParameters
 from .profiles import ModelProfile, profile_for
+from .protocols.chat_completions import parse_completion
+from .protocols.stream import AsyncDeltaStream, DeltaStream
 from .types import (
     ChatPayload,
+    Choice,
     Completion,
     Delta,
     Embeddings,
     EmbeddingsPayload,
     ModelInfo,
+    Part,
+    ReasoningPart,
+    RefusalPart,
     ResponseMeta,
+    TextPart,
     TextPayload,
+    TokenLogprob,
     ToolCall,
     Usage,
-    parse_completion,
 )
 
 if TYPE_CHECKING:
+    from .adapters import repair_history
     from .jobs.map_jobs import BatchChat, BatchEmbed
     from .transport.retry import RetryPolicy
 
@@ -58,17 +67,21 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncDeltaStream",
     "AuthenticationError",
     "AzureAIError",
     "BadRequestError",
     "BatchChat",
     "BatchEmbed",
     "ChatPayload",
+    "Choice",
     "Completion",
     "ConfigurationError",
     "ContentFilterError",
     "ContentFilterStreamError",
     "Delta",
+    "DeltaStream",
+    "Deployment",
     "Embeddings",
     "EmbeddingsPayload",
     "Endpoint",
@@ -79,15 +92,20 @@ __all__ = [
     "ModelInfo",
     "ModelProfile",
     "NotFoundError",
+    "Part",
     "PermissionDeniedError",
     "RateLimit",
     "RateLimitError",
+    "ReasoningPart",
+    "RefusalPart",
     "ResponseMeta",
     "RetryPolicy",
     "ServerError",
     "StreamError",
     "StreamInterruptedError",
+    "TextPart",
     "TextPayload",
+    "TokenLogprob",
     "ToolCall",
     "UnprocessableEntityError",
     "UnsupportedParameterWarning",
@@ -99,16 +117,20 @@ __all__ = [
     "parse_completion",
     "profile_for",
     "repair_history",
+    "reset_deployments",
 ]
 
 
+# Loaded when they are first used: what they stand on is heavy, or of use to few.
+_HOMES = {
+    "BatchChat": ".jobs.map_jobs",
+    "BatchEmbed": ".jobs.map_jobs",
+    "RetryPolicy": ".transport.retry",
+    "repair_history": ".adapters",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "RetryPolicy":  # stands on httpcore, which is not loaded before it is needed
-        from .transport.retry import RetryPolicy  # noqa: PLC0415
-
-        return RetryPolicy
-    if name in {"BatchChat", "BatchEmbed"}:  # of use to few
-        from .jobs import map_jobs  # noqa: PLC0415
-
-        return getattr(map_jobs, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,11 +10,11 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
+from .deployments import Deployment, deployment_for
 from .endpoints import CREDENTIAL_VARIABLES, Endpoint, first_variable
 from .errors import ConfigurationError
 from .inputs import ImageInput, check_texts, image_items
 from .jobs.embedding_batches import Batches
-from .jobs.encoded import PackedEmbeddings
 from .limits import RateLimit
 from .negotiation import (
     CHAT,
@@ -27,19 +27,19 @@ from .negotiation import (
     UnsupportedParameters,
     prepare,
 )
-from .profiles import profile_for
+from .protocols.chat_completions import parse_completion
+from .protocols.embeddings import EncodedEmbeddings
+from .protocols.info import parse_info
+from .protocols.stream import AsyncDeltaStream, DeltaStream
 from .transport.auth import auth_for, check_credential
 from .transport.telemetry import Observation
 from .types import (
     Completion,
-    Delta,
     Embeddings,
     Json,
     ModelInfo,
     ResponseMeta,
     Usage,
-    parse_completion,
-    parse_info,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class InferenceClient:
             `get_token`, or a function, plain or `async`, that returns a token; else from the environment; else
             `DefaultAzureCredential` where azure-identity is installed.
         model: sent as `model` with each payload that names none; the deployment name where one URL serves many models.
+        base_model: the catalogue's name of the model, where the deployment's name does not tell: a hint, never sent.
         api_version: wins over one in the URL.
         credential_scopes: Entra scope(s) instead of the endpoint kind's own.
         timeout: seconds for connecting, reading and writing each, or an `httpx.Timeout`. The read part bounds the gap
@@ -87,6 +88,7 @@ class InferenceClient:
         credential: Any = None,
         *,
         model: str | None = None,
+        base_model: str | None = None,
         api_version: str | None = None,
         credential_scopes: Sequence[str] | str | None = None,
         timeout: float | httpx.Timeout | None = None,
@@ -103,7 +105,7 @@ class InferenceClient:
     ) -> None:
         self._options = {name: value for name, value in locals().items() if name != "self"}
         self.endpoint = _endpoint(endpoint, api_version)
-        self.model = model
+        self.model, self.base_model = model, base_model
         self._credential = credential if credential is not None else first_variable(CREDENTIAL_VARIABLES)
         check_credential(self._credential, self.endpoint, credential_scopes, allow_http_token=allow_http_token)
         _check_choices(extra_parameters, unsupported_parameters, max_retries)
@@ -113,6 +115,16 @@ class InferenceClient:
         self._unsupported = unsupported_parameters
         self._exact = not negotiate
         self._made: Exchange | None = None
+
+    def deployment(self, model: str | None = None) -> Deployment:
+        """What is known of a deployment, by default the client's own: its profile, and what it has refused so far.
+
+        `base_model` stands for the client's own model only.
+        """
+        if model is not None and not isinstance(model, str):
+            raise ConfigurationError(f"model={model!r}: pass the deployment's name as a string.")
+        own = model is None or model == self.model
+        return deployment_for(self.endpoint, self.model if own else model, self.base_model if own else None)
 
     # ------------------------------------------------------------------ chat and text
 
@@ -131,15 +143,17 @@ class InferenceClient:
         with Observation(self.endpoint, CHAT, call.payload) as seen:
             return seen.answered(_completion(*await self._exchange().asend(call)))
 
-    def stream(self, payload: Mapping[str, Any]) -> Iterator[Delta]:
-        """The answer in pieces. Leaving the loop early closes the connection.
+    def stream(self, payload: Mapping[str, Any]) -> DeltaStream:
+        """The answer in deltas; `completion` of what comes back is the whole of it once the stream is over.
+
+        Leaving the loop early closes the connection.
 
         Raises `StreamError` on an error inside the stream and `StreamInterruptedError` when it is cut, each with the
         `partial` answer; `APITimeoutError` when it stalls for longer than the read timeout.
         """
         return self._exchange().stream(self._call(CHAT, payload, stream=True))
 
-    def astream(self, payload: Mapping[str, Any]) -> AsyncIterator[Delta]:
+    def astream(self, payload: Mapping[str, Any]) -> AsyncDeltaStream:
         """`stream` without blocking the event loop: an async generator, to be used with `async for`."""
         return self._exchange().astream(self._call(CHAT, payload, stream=True))
 
@@ -155,11 +169,11 @@ class InferenceClient:
         with Observation(self.endpoint, TEXT, call.payload) as seen:
             return seen.answered(_completion(*await self._exchange().asend(call)))
 
-    def stream_text(self, payload: Mapping[str, Any]) -> Iterator[Delta]:
+    def stream_text(self, payload: Mapping[str, Any]) -> DeltaStream:
         """The continuation of a prompt in pieces; errors as in `stream`."""
         return self._exchange().stream(self._call(TEXT, payload, stream=True))
 
-    def astream_text(self, payload: Mapping[str, Any]) -> AsyncIterator[Delta]:
+    def astream_text(self, payload: Mapping[str, Any]) -> AsyncDeltaStream:
         """`stream_text` without blocking the event loop."""
         return self._exchange().astream(self._call(TEXT, payload, stream=True))
 
@@ -282,20 +296,20 @@ class InferenceClient:
     def _batches(self, texts: Iterable[str], *given: Any) -> Batches:
         return Batches(self, self._packed, self._apacked, texts, *given)
 
-    def _packed(self, texts: Sequence[str], **options: Any) -> PackedEmbeddings:
+    def _packed(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
         """`embed`, up to its last step: finished batches that wait for their turn take a fifth of the memory so."""
         return self._send_texts(self._embed_call(texts, **options))
 
-    async def _apacked(self, texts: Sequence[str], **options: Any) -> PackedEmbeddings:
+    async def _apacked(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
         return await self._asend_texts(self._embed_call(texts, **options))
 
-    def _send_texts(self, call: Call) -> PackedEmbeddings:
+    def _send_texts(self, call: Call) -> EncodedEmbeddings:
         with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(PackedEmbeddings(len(call.payload["input"]), *self._exchange().send(call)))
+            return seen.embedded(EncodedEmbeddings(len(call.payload["input"]), *self._exchange().send(call)))
 
-    async def _asend_texts(self, call: Call) -> PackedEmbeddings:
+    async def _asend_texts(self, call: Call) -> EncodedEmbeddings:
         with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(PackedEmbeddings(len(call.payload["input"]), *await self._exchange().asend(call)))
+            return seen.embedded(EncodedEmbeddings(len(call.payload["input"]), *await self._exchange().asend(call)))
 
     def embed_images(
         self,
@@ -313,7 +327,7 @@ class InferenceClient:
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": image_items(images), **given, **(extra or {})})
         with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(PackedEmbeddings(len(images), *self._exchange().send(call))).unpacked()
+            return seen.embedded(EncodedEmbeddings(len(images), *self._exchange().send(call))).unpacked()
 
     async def aembed_images(
         self,
@@ -329,17 +343,17 @@ class InferenceClient:
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": items, **given, **(extra or {})})
         with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(PackedEmbeddings(len(images), *await self._exchange().asend(call))).unpacked()
+            return seen.embedded(EncodedEmbeddings(len(images), *await self._exchange().asend(call))).unpacked()
 
     # ------------------------------------------------------------------ info and life cycle
 
     def info(self) -> ModelInfo:
         """What model stands behind a single-model endpoint. Raises `NotFoundError` where the route does not exist."""
-        return parse_info(self._exchange().send(Call(INFO, {}))[0])
+        return parse_info(self._exchange().send(Call(self.deployment(), INFO, {}))[0])
 
     async def ainfo(self) -> ModelInfo:
         """`info` without blocking the event loop."""
-        return parse_info((await self._exchange().asend(Call(INFO, {})))[0])
+        return parse_info((await self._exchange().asend(Call(self.deployment(), INFO, {})))[0])
 
     def close(self) -> None:
         """Closes the connections of sync code; a later call opens new ones."""
@@ -386,14 +400,15 @@ class InferenceClient:
                 "{'messages': [{'role': 'user', 'content': 'Hello'}]}."
             )
         named = {**payload, "model": payload.get("model") or self.model}
-        ours: dict[str, Any] = {}
+        defaults: dict[str, Any] = {}
         if stream:
             named["stream"] = True
             if self.endpoint.streams_usage_when_asked and "stream_options" not in payload:
-                ours["stream_options"] = {"include_usage": True}
+                defaults["stream_options"] = {"include_usage": True}
         elif named.get("stream"):
             raise ConfigurationError("The payload asks for a stream: use stream() or astream().")
-        return prepare(self.endpoint, route, named, ours, self._unsupported, exact=self._exact)
+        deployment = self.deployment(named["model"])
+        return prepare(deployment, route, named, defaults, self._unsupported, exact=self._exact)
 
     def _embed_call(
         self,
@@ -407,10 +422,11 @@ class InferenceClient:
         """The call of `embed`: base64 asked for unless the caller chose, `input_type` where the profile says so."""
         model = (extra or {}).get("model") or self.model
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
-        known = "document" if profile_for(model).input_type else None
-        ours = {"encoding_format": "base64", "input_type": default_input_type or known}
+        deployment = self.deployment(model)
+        known = "document" if deployment.profile.input_type else None
+        defaults = {"encoding_format": "base64", "input_type": default_input_type or known}
         payload = {"input": list(check_texts(texts)), "model": model, **given, **(extra or {})}
-        return prepare(self.endpoint, EMBEDDINGS, payload, ours, self._unsupported, exact=self._exact)
+        return prepare(deployment, EMBEDDINGS, payload, defaults, self._unsupported, exact=self._exact)
 
     def _exchange(self) -> Exchange:
         """What sends the calls, made on first use: httpcore is imported here, and not before."""

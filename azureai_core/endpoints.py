@@ -154,6 +154,19 @@ class Endpoint:
         return self.kind in {Kind.MODELS, Kind.V1, Kind.GITHUB, Kind.COMPATIBLE}
 
     @property
+    def model_in_url(self) -> str | None:
+        """What may be a model's name in the URL of a single-model endpoint: the last part of its path, or its host's.
+
+        >>> Endpoint.parse("https://r.openai.azure.com/openai/deployments/gpt-4o").model_in_url
+        'gpt-4o'
+        >>> Endpoint.parse("https://mistral-large.eastus2.models.ai.azure.com").model_in_url
+        'mistral-large'
+        """
+        if self.needs_model:
+            return None
+        return urlsplit(self.base_url).path.rpartition("/")[2] or self.host.split(".", 1)[0]
+
+    @property
     def is_openai(self) -> bool:
         """Whether the routes are OpenAI's own, which know `stream_options` and judge extra fields themselves."""
         return self.kind in {Kind.DEPLOYMENT, Kind.V1, Kind.COMPATIBLE}

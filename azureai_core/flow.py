@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, closing
 from functools import lru_cache
 from typing import Any
@@ -27,8 +27,8 @@ from .errors import (
     shown_request,
     with_id,
 )
-from .json_text import from_json_text, from_packed_json
-from .limits import RateLimit, about_tokens, throttle_for
+from .json_text import from_json_text
+from .limits import RateLimit, estimate_tokens
 from .negotiation import (
     CHAT,
     EMBEDDINGS,
@@ -42,13 +42,15 @@ from .negotiation import (
     body_of,
     extra_parameters_header,
 )
-from .protocols.stream import DeltaReader
+from .protocols.chat_completions import parse_completion, pick_choice
+from .protocols.embeddings import from_encoded_json
+from .protocols.stream import AsyncDeltaStream, DeltaReader, DeltaStream, StreamState
 from .transport.auth import KeyAuth, TokenAuth
 from .transport.clients import Transports
 from .transport.http import HTTPX_ERRORS, Answer, Request, Target, Timeout
 from .transport.lazy import httpx
 from .transport.telemetry import Observation
-from .types import Delta, Json, ResponseMeta, parse_completion, pick_choice
+from .types import Delta, Json, ResponseMeta
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 600.0
 """Seconds. The service itself may think for up to 29 minutes. Source: 'Foundry Models quotas and limits'."""
@@ -116,17 +118,27 @@ class Exchange:
 
     # ------------------------------------------------------------------ streams
 
-    def stream(self, call: Call) -> Iterator[Delta]:
+    def stream(self, call: Call) -> DeltaStream:
         """The deltas of a streamed answer; see `InferenceClient.stream`."""
+        state = StreamState()
+        return DeltaStream(self._deltas(call, state), state)
+
+    def astream(self, call: Call) -> AsyncDeltaStream:
+        """`stream` without blocking the event loop."""
+        state = StreamState()
+        return AsyncDeltaStream(self._adeltas(call, state), state)
+
+    def _deltas(self, call: Call, state: StreamState) -> Generator[Delta, None, None]:
         with Observation(self._endpoint, call.route, call.payload) as seen:
             answer, call = self._open(call)
             with closing(answer):
                 if answer.is_json:  # this host does not stream: its whole answer is the one delta
                     with _ConnectionErrors(self), HTTPX_ERRORS:
                         content = b"".join(answer.pieces())
-                    yield self._whole_as_delta(answer, call, content, seen)
+                    yield self._whole_as_delta(answer, call, content, seen, state)
                     return
                 reading = _Reading(self, answer, call)
+                state.completion = reading.so_far
                 seen.follow(reading)
                 try:
                     with HTTPX_ERRORS:
@@ -137,17 +149,17 @@ class Exchange:
                 yield from reading.end()
                 reading.check_complete()
 
-    async def astream(self, call: Call) -> AsyncIterator[Delta]:
-        """`stream` without blocking the event loop."""
+    async def _adeltas(self, call: Call, state: StreamState) -> AsyncGenerator[Delta, None]:
         with Observation(self._endpoint, call.route, call.payload) as seen:
             answer, call = await self._aopen(call)
             async with aclosing(answer):
                 if answer.is_json:  # this host does not stream: its whole answer is the one delta
                     with _ConnectionErrors(self), HTTPX_ERRORS:
                         content = b"".join([piece async for piece in answer.apieces()])
-                    yield self._whole_as_delta(answer, call, content, seen)
+                    yield self._whole_as_delta(answer, call, content, seen, state)
                     return
                 reading = _Reading(self, answer, call)
+                state.completion = reading.so_far
                 seen.follow(reading)
                 try:
                     with HTTPX_ERRORS:
@@ -202,7 +214,7 @@ class Exchange:
             self._auth.forget(answer.request.headers)
             if is_old and not call.exact:
                 return call
-        return amend(call, error, self._endpoint, self._unsupported)
+        return amend(call, error, self._unsupported)
 
     def _request(self, call: Call, client: Any, started: float | None = None) -> Request:
         """The request of a call that `started` with an earlier one, if it did; a token is still to come."""
@@ -212,14 +224,14 @@ class Exchange:
             headers.setdefault("extra-parameters", extra)
         headers.setdefault("x-ms-client-request-id", str(uuid4()))
         target, timeout = self._target(call.route), self._timeouts_of(client)
-        throttle = throttle_for(self._endpoint.base_url, call.model, self._limits)
+        throttle = call.deployment.state.throttle(self._limits)
         headers.setdefault("host", target.host)
         if call.route == INFO:
             return Request("GET", target, headers, None, timeout, throttle, 0, started)
         content = body_of(call)
         headers.setdefault("content-type", "application/json")
         headers["content-length"] = str(len(content))
-        tokens = 0 if self._limits is None else about_tokens(content, call.payload)
+        tokens = 0 if self._limits is None else estimate_tokens(content, call.payload)
         return Request("POST", target, headers, content, timeout, throttle, tokens, started)
 
     def _constant_headers(self, client: Any) -> dict[str, str]:
@@ -268,7 +280,7 @@ class Exchange:
     def _answer(self, answer: Answer, call: Call, content: bytes) -> Json:
         """The JSON object of a successful answer. Raises `AzureAIError` when it is none, or lacks what was asked."""
         packed = call.payload.get("encoding_format") == "base64"
-        body = from_packed_json(content) if packed else from_json_text(content)
+        body = from_encoded_json(content) if packed else from_json_text(content)
         wanted = _WANTED.get(call.route)
         if isinstance(body, dict) and (wanted is None or _holds(body, wanted)):
             return body
@@ -291,8 +303,11 @@ class Exchange:
             f"Check the endpoint URL. [{answer.status_code}{tail}]"
         )
 
-    def _whole_as_delta(self, answer: Answer, call: Call, content: bytes, seen: Observation) -> Delta:
-        whole = seen.answered(parse_completion(self._answer(answer, call, content)))
+    def _whole_as_delta(
+        self, answer: Answer, call: Call, content: bytes, seen: Observation, state: StreamState
+    ) -> Delta:
+        whole = seen.answered(parse_completion(self._answer(answer, call, content), meta=_meta(answer, call)))
+        state.completion = lambda: whole
         seen.chunk()
         return Delta(
             content=whole.content,
@@ -302,6 +317,9 @@ class Exchange:
             reasoning=whole.reasoning,
             raw=whole.raw,
             meta=_meta(answer, call),
+            id=whole.id,
+            refusal=whole.refusal,
+            logprobs=whole.logprobs,
         )
 
     def connection_error(self, error: Exception) -> APIConnectionError:

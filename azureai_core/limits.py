@@ -8,7 +8,6 @@ quotas and limits' and recorded answers.
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,18 +54,18 @@ class _Bucket:
 
 
 @dataclass
-class _Deployment:
+class Pause:
     """What the throttles of a deployment share: the pause that it asked for, and the lock."""
 
-    paused_until: float = -math.inf
+    until: float = -math.inf
     lock: Lock = field(default_factory=Lock)
 
 
 class Throttle:
     """The pause of a deployment, and a limit on it. Thread-safe; knows nothing of sleeping."""
 
-    def __init__(self, limit: RateLimit | None = None, deployment: _Deployment | None = None) -> None:
-        self._deployment = deployment or _Deployment()
+    def __init__(self, limit: RateLimit | None = None, pause: Pause | None = None) -> None:
+        self._pause = pause or Pause()
         self._limit = limit
         self._requests: _Bucket | None = None
         self._tokens: _Bucket | None = None
@@ -74,12 +73,12 @@ class Throttle:
     @property
     def paused_until(self) -> float:
         """The end of the deployment's pause."""
-        return self._deployment.paused_until
+        return self._pause.until
 
     def delay(self, now: float, tokens: int = 0, *, heed_pause: bool = True) -> float:
         """Seconds to wait before a request of about `tokens` tokens may go; it counts as sent then."""
-        with self._deployment.lock:
-            pause = max(0.0, self._deployment.paused_until - now) if heed_pause else 0.0
+        with self._pause.lock:
+            pause = max(0.0, self._pause.until - now) if heed_pause else 0.0
             if self._limit is None:
                 return pause
             start = now + pause  # those who wait for its end are spread like all others
@@ -93,9 +92,9 @@ class Throttle:
         """Takes note of an answer: a pause it asks for, and the limits it names."""
         if pause is None and (self._limit is None or "x-ratelimit-limit-requests" not in headers):
             return
-        with self._deployment.lock:
+        with self._pause.lock:
             if pause is not None:
-                self._deployment.paused_until = max(self._deployment.paused_until, now + pause)
+                self._pause.until = max(self._pause.until, now + pause)
             if self._limit is not None:
                 self._limit = RateLimit(
                     self._limit.requests_per_minute or _number(headers.get("x-ratelimit-limit-requests")),
@@ -127,41 +126,8 @@ _MEDIA = re.compile(rb'"(?:data:[^",;]*;base64,|data":")[^"]{1000,}')
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
-def about_tokens(content: bytes, payload: Mapping[str, Any]) -> int:
+def estimate_tokens(content: bytes, payload: Mapping[str, Any]) -> int:
     """About how many tokens a request costs: four bytes of its body each, apart from media, and the output's limit."""
     media = [found.end() - found.start() for found in _MEDIA.finditer(content)]
     limits = [limit for name in _OUTPUT_LIMITS if isinstance(limit := payload.get(name), int)]
     return (len(content) - sum(media)) // 4 + MEDIA_TOKENS * len(media) + max(limits, default=0)
-
-
-_deployments: dict[tuple[str, str | None], _Deployment] = {}
-_throttles: dict[tuple[str, str | None, RateLimit | None], Throttle] = {}
-_throttles_lock = Lock()
-
-
-def throttle_for(base_url: str, model: str | None, limit: RateLimit | None) -> Throttle:
-    """The one throttle of this process for a deployment and a limit."""
-    key = (base_url, model, limit)
-    with _throttles_lock:
-        if key not in _throttles:
-            _throttles[key] = Throttle(limit, _deployments.setdefault((base_url, model), _Deployment()))
-        return _throttles[key]
-
-
-def _after_fork() -> None:
-    """In the child: a thread that held one of the locks is not there to release it."""
-    global _throttles_lock  # noqa: PLW0603
-    _throttles_lock = Lock()
-    for deployment in _deployments.values():
-        deployment.lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def forget_pauses() -> None:
-    """Forgets all pauses and limits; for tests."""
-    with _throttles_lock:
-        _throttles.clear()
-        _deployments.clear()

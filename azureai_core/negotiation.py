@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from .deployments import Deployment, RouteState
 from .endpoints import Endpoint
 from .errors import (
     APIStatusError,
@@ -17,7 +16,6 @@ from .errors import (
     UnsupportedParameterWarning,
     with_id,
 )
-from .profiles import profile_for
 from .types import NEVER_DROPPED, Json
 
 ExtraParameters = Literal["error", "drop", "pass-through"]
@@ -56,6 +54,7 @@ _GENERIC_REFUSALS = ("extra inputs", "extra_forbidden", "unrecognized", "unexpec
 class Call:
     """A request body and its route, with what was added to it, renamed in it and dropped from it on the way."""
 
+    deployment: Deployment
     route: str
     payload: Json
     added: frozenset[str] = frozenset()
@@ -68,9 +67,8 @@ class Call:
 
     @property
     def model(self) -> str | None:
-        """The model that the body names."""
-        model = self.payload.get("model")
-        return model if isinstance(model, str) else None
+        """The deployment's name."""
+        return self.deployment.model
 
     @property
     def extras(self) -> list[str]:
@@ -90,52 +88,11 @@ class Call:
         return replace(self, payload=payload, renamed=self.renamed | {name})
 
 
-@dataclass
-class Learnt:
-    """What a deployment has refused so far."""
-
-    withdrawn: set[str] = field(default_factory=set)
-    """Our own additions that it does not take."""
-    dropped: set[str] = field(default_factory=set)
-    """Parameters of callers that it does not take."""
-    limit_spelling: str | None = None
-    """How it wants the output limit to be spelt."""
-    max_batch: int | None = None
-    """How many inputs of one embeddings request it takes."""
-
-
-_memory: dict[tuple[str, str | None, str | None, str], Learnt] = {}
-_memory_lock = Lock()
-
-
-def learnt_for(endpoint: Endpoint, model: str | None, route: str) -> Learnt:
-    """What this process has learnt about a deployment; shared by all clients."""
-    key = (endpoint.base_url, endpoint.api_version, model, route)
-    with _memory_lock:
-        return _memory.setdefault(key, Learnt())
-
-
-def _after_fork() -> None:
-    """In the child: a thread that held the lock is not there to release it."""
-    global _memory_lock  # noqa: PLW0603
-    _memory_lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def forget_all() -> None:
-    """Forgets what deployments have refused; for tests and for redeployed models."""
-    with _memory_lock:
-        _memory.clear()
-
-
 def prepare(
-    endpoint: Endpoint,
+    deployment: Deployment,
     route: str,
     payload: Mapping[str, Any],
-    ours: Mapping[str, Any],
+    defaults: Mapping[str, Any],
     policy: UnsupportedParameters,
     *,
     exact: bool = False,
@@ -146,17 +103,18 @@ def prepare(
     the payload names none.
     """
     body = {name: value for name, value in payload.items() if value is not None}
+    endpoint = deployment.endpoint
     if endpoint.needs_model and not body.get("model"):
         raise ConfigurationError(
             f"{endpoint.base_url} serves many models: pass model='<deployment name>' (endpoint kind: {endpoint.kind})."
         )
     if exact:
-        return Call(route, body, exact=True)
-    learnt = learnt_for(endpoint, body.get("model"), route)
-    added = {k: v for k, v in ours.items() if v is not None and k not in body and k not in learnt.withdrawn}
-    call = Call(route, {**body, **added}, frozenset(added))
-    call = _spelt(call, learnt)
-    known = learnt.dropped & set(call.payload) if policy == "drop" else set()
+        return Call(deployment, route, body, exact=True)
+    state = deployment.route(route)
+    added = {k: v for k, v in defaults.items() if v is not None and k not in body and k not in state.withdrawn}
+    call = Call(deployment, route, {**body, **added}, frozenset(added))
+    call = _with_limit_field(call, state)
+    known = state.dropped & set(call.payload) if policy == "drop" else set()
     return call.without(known) if known else call
 
 
@@ -194,32 +152,32 @@ def extra_parameters_header(call: Call, endpoint: Endpoint, chosen: ExtraParamet
     return chosen or ("pass-through" if call.extras and not endpoint.is_openai else None)
 
 
-def _spelt(call: Call, learnt: Learnt) -> Call:
+def _with_limit_field(call: Call, state: RouteState) -> Call:
     """The call with its output limit spelt as the service said, or else as the model family's profile says."""
-    spelling = learnt.limit_spelling or profile_for(call.model).max_tokens_field
+    spelling = state.limit_field or call.deployment.profile.max_tokens_field
     other = _LIMIT_SPELLINGS[spelling]
-    known = learnt.limit_spelling is not None or spelling != "max_tokens"
+    known = state.limit_field is not None or spelling != "max_tokens"
     rename = known and other in call.payload and spelling not in call.payload
     return call.with_renamed(other) if rename else call
 
 
-def amend(call: Call, error: APIStatusError, endpoint: Endpoint, policy: UnsupportedParameters) -> Call:
+def amend(call: Call, error: APIStatusError, policy: UnsupportedParameters) -> Call:
     """The call as it may be sent once more. Raises the error when nothing can be changed in it."""
     if call.exact or error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
         raise error
-    learnt = learnt_for(endpoint, call.model, call.route)
+    state = call.deployment.route(call.route)
     refused = _refused(call, error)
     if ours := refused & call.added:
-        learnt.withdrawn |= ours
+        state.withdrawn |= ours
         return call.without(ours)
     for name in refused & set(_LIMIT_SPELLINGS) - call.renamed:
         if _suggests(call, error, name):
-            learnt.limit_spelling = _LIMIT_SPELLINGS[name]
+            state.limit_field = _LIMIT_SPELLINGS[name]
             return call.with_renamed(name)
     users = refused & set(error.unsupported) - NEVER_DROPPED
     if policy != "drop" or not users:
         raise error
-    learnt.dropped |= users
+    state.dropped |= users
     warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=6)
     return call.without(users)
 

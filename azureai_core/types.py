@@ -1,22 +1,13 @@
-"""Wire shapes: TypedDicts for what we send, frozen dataclasses for what we receive, `parse_*` between them.
+"""What is sent and what comes back: TypedDicts for payloads, frozen dataclasses for answers.
 
-No `parse_*` function raises, whatever JSON object the service sent: a field that is missing, null or of an
-odd type counts as not given. Source of the shapes: Azure AI Model Inference REST reference and recorded traffic.
+Source of the shapes: Azure AI Model Inference REST reference and recorded traffic.
 """
 
 from __future__ import annotations
 
-import math
-import sys
-from array import array
-from binascii import Error as Base64Error
-from binascii import a2b_base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
-from uuid import uuid4
-
-from .protocols.think import split_think
 
 Json = dict[str, Any]
 """A decoded JSON object."""
@@ -120,20 +111,125 @@ NO_META = ResponseMeta()
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """One answer of a chat or text model. Text and tool calls come from choice 0; the others are in `raw`."""
+class TextPart:
+    """Text of an answer."""
+
+    text: str
+    annotations: tuple[Json, ...] = ()
+    """Citations and other notes about the text, as the service gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPart:
+    """What the model thought before it answered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPart:
+    """Why the model refuses to answer."""
+
+    text: str
+
+
+Part = TextPart | ReasoningPart | RefusalPart | ToolCall
+"""One part of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """The log probability of one token of an answer."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] = ()
+    """The token's UTF-8 bytes, where the service gave them."""
+    alternatives: tuple[TokenLogprob, ...] = ()
+    """The most likely tokens in its place, itself among them; empty where none were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers to a request; there is more than one only where `n` asked for that."""
 
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
+    """Why the answer ends: `stop`, `length`, `tool_calls`, `content_filter`, or the service's own word."""
+    reasoning: str = ""
+    refusal: str = ""
+    """Why the model refuses, where it says so beside the content."""
+    annotations: tuple[Json, ...] = ()
+    """Citations and other notes about the content, as the service gave them."""
+    audio: Json | None = None
+    """Spoken output: `id`, `data` (base64), `transcript`, `expires_at`."""
+    context: Json | None = None
+    """The sources of 'On Your Data': `citations`, `intent`."""
+    logprobs: Json | None = None
+    """Log probabilities as the service gave them; `token_logprobs` reads those of a chat answer."""
+    filter_results: Json = field(default_factory=dict)
+    """Category → what the content filter says of the answer."""
+    filter_offsets: Json = field(default_factory=dict)
+    """Which characters the content filter has looked at, where it runs beside the stream."""
+    ordered: tuple[Part, ...] | None = None
+    """The parts, where their order is not the usual one; `parts` has them in any case."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Reasoning, text, refusal and tool calls, in the order in which they came."""
+        if self.ordered is not None:
+            return self.ordered
+        head: list[Part] = [ReasoningPart(self.reasoning)] if self.reasoning else []
+        if self.content:
+            head.append(TextPart(self.content, self.annotations))
+        if self.refusal:
+            head.append(RefusalPart(self.refusal))
+        return (*head, *self.tool_calls)
+
+    @property
+    def token_logprobs(self) -> tuple[TokenLogprob, ...]:
+        """One entry per token of a chat answer; empty where none were asked for."""
+        tokens = (self.logprobs or {}).get("content")
+        return tuple(_token_logprob(t) for t in tokens if isinstance(t, dict)) if isinstance(tokens, list) else ()
+
+
+def _token_logprob(token: Json) -> TokenLogprob:
+    return TokenLogprob(
+        token=token.get("token") or "",
+        logprob=token.get("logprob") or 0.0,
+        bytes=tuple(token.get("bytes") or ()),
+        alternatives=tuple(_token_logprob(t) for t in token.get("top_logprobs") or () if isinstance(t, dict)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Choice):
+    """One answer of a chat or text model: its first choice, and what is said of all."""
+
     usage: Usage | None = None
     model: str | None = None
     """The model that answered, as the service names it; often not the deployment's name."""
     id: str | None = None
-    reasoning: str = ""
+    created: int | None = None
+    """When it was made, in seconds since 1970."""
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    citations: tuple[Any, ...] = ()
+    """Sources of the whole answer, where the service names them beside its choices."""
+    prompt_filter_results: tuple[Json, ...] = ()
+    """What the content filter says of the prompt."""
+    others: tuple[Choice, ...] = ()
+    """The choices after the first."""
     raw: Json = field(default_factory=dict)
+    """The wire's own object, to be handed on. Of a stream: its frames, as the body of an answer in one piece."""
     request_id: str | None = None
     meta: ResponseMeta = NO_META
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """All choices by their index; the first is the completion itself."""
+        return (self, *self.others)
 
 
 @dataclass(slots=True)
@@ -149,7 +245,13 @@ class Delta:
     usage: Usage | None = None
     reasoning: str = ""
     raw: Json = field(default_factory=dict)
+    """The frame itself, to be handed on."""
     meta: ResponseMeta | None = None
+    id: str | None = None
+    """The answer's id, the same on each delta."""
+    refusal: str = ""
+    logprobs: Json | None = None
+    """Log probabilities of the tokens of this frame, as the service gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,203 +277,3 @@ class ModelInfo:
     """One of `chat-completion`, `completion`, `embedding`, `image-embedding`, or the service's own word."""
     model_provider_name: str
     raw: Json = field(default_factory=dict)
-
-
-# Spellings seen of the type: chat-completion, chat-completions, chat_completion, text_embeddings, image embedding, ...
-# Source: REST reference, 'Get info', and recorded answers.
-_MODEL_TYPES = {
-    "chat": "chat-completion",
-    "chatcompletion": "chat-completion",
-    "completion": "completion",
-    "textgeneration": "completion",
-    "embedding": "embedding",
-    "textembedding": "embedding",
-    "imageembedding": "image-embedding",
-}
-
-
-def parse_info(body: Json) -> ModelInfo:
-    """The model's names, with the many spellings of its type folded into one."""
-    kind = text_of(body.get("model_type"))
-    folded = kind.lower().replace("-", "").replace("_", "").replace(" ", "").removesuffix("s")
-    return ModelInfo(
-        model_name=text_of(body.get("model_name")),
-        model_type=_MODEL_TYPES.get(folded, kind),
-        model_provider_name=text_of(body.get("model_provider_name")),
-        raw=body,
-    )
-
-
-def parse_usage(value: object) -> Usage | None:
-    """The token counts of a `usage` object, or `None` when there is none."""
-    if not isinstance(value, dict) or not value:
-        return None
-    prompt, completion = _count(value.get("prompt_tokens")) or 0, _count(value.get("completion_tokens")) or 0
-    total = _count(value.get("total_tokens")) or prompt + completion
-    if value.keys() <= _TOTALS:
-        return Usage(prompt, completion, total)
-    into, out = mapping(value.get("prompt_tokens_details")), mapping(value.get("completion_tokens_details"))
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total,
-        cached_tokens=_count(into.get("cached_tokens")),
-        prompt_audio_tokens=_first_count(into.get("audio_tokens"), value.get("audio_prompt_tokens")),
-        prompt_image_tokens=_count(value.get("image_prompt_tokens")),
-        reasoning_tokens=_count(out.get("reasoning_tokens")),
-        completion_audio_tokens=_count(out.get("audio_tokens")),
-        accepted_prediction_tokens=_count(out.get("accepted_prediction_tokens")),
-        rejected_prediction_tokens=_count(out.get("rejected_prediction_tokens")),
-        images=_count(value.get("images")),
-    )
-
-
-_TOTALS = {"prompt_tokens", "completion_tokens", "total_tokens"}
-
-
-def parse_completion(body: Json, choice: int = 0, meta: ResponseMeta = NO_META) -> Completion:
-    """The answer in choice number `choice` of a chat or text completion."""
-    picked = pick_choice(body, choice) or {}
-    message = mapping(picked.get("message"))
-    content, reasoning = split_content(message.get("content"))
-    thought, text = split_think(content)
-    return Completion(
-        content=text + text_of(picked.get("text")),  # `text` is the text route's; it is taken as it is
-        tool_calls=tuple(_whole_call(n, call) for n, call in enumerate(dicts(message.get("tool_calls")))),
-        finish_reason=text_of(picked.get("finish_reason")) or None,
-        usage=parse_usage(body.get("usage")),
-        model=text_of(body.get("model")) or None,
-        id=text_of(body.get("id")) or None,
-        reasoning=reasoning_text(message) + reasoning + thought,
-        raw=body,
-        request_id=meta.request_id,
-        meta=meta,
-    )
-
-
-def pick_choice(body: Json, wanted: int = 0) -> Json | None:
-    """The choice whose `index` is `wanted`; one without an index counts by position."""
-    choices = body.get("choices")
-    for position, choice in enumerate(dicts(choices)) if choices else ():
-        index = choice.get("index")
-        if (index if isinstance(index, int) else position) == wanted:
-            return choice
-    return None
-
-
-def parse_embeddings(body: Json, meta: ResponseMeta = NO_META) -> Embeddings:
-    """The vectors of an answer in the order of the inputs; a broken vector is left out."""
-    return Embeddings(
-        vectors=list(parse_vectors(body)),
-        model=text_of(body.get("model")) or None,
-        usage=parse_usage(body.get("usage")),
-        request_id=meta.request_id,
-        meta=meta,
-    )
-
-
-def parse_vectors(body: Json) -> Iterator[list[float]]:
-    """The vectors one by one, as `parse_embeddings` has them."""
-    data = body.get("data")
-    if not (isinstance(data, list) and data and isinstance(data[0], bytes)):
-        data = _in_order(dicts(data))
-    for value in data:
-        if vector := parse_vector(value):
-            yield vector
-
-
-def _in_order(items: list[Json]) -> list[Any]:
-    """The vectors as the service gave them. It may answer out of order; an answer without indices is in order."""
-    order = [_count(item.get("index")) for item in items]
-    if None not in order:
-        items = [item for _, item in sorted(zip(order, items, strict=True), key=lambda pair: pair[0] or 0)]
-    return [item.get("embedding") for item in items]
-
-
-def parse_vector(value: object) -> list[float] | None:
-    """One embedding: a list as it is, or little-endian float32 values, as bytes or as their base64 text.
-
-    Source: recorded Cohere answers.
-    """
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, str | bytes):
-        return None
-    floats = array("f")
-    try:
-        floats.frombytes(a2b_base64(value) if isinstance(value, str) else value)
-    except (Base64Error, ValueError):
-        return None
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return floats.tolist()
-
-
-def split_content(value: object) -> tuple[str, str]:
-    """`(text, reasoning)` of a message's content, which may be a string, null, or a list of parts (Mistral)."""
-    if isinstance(value, str):
-        return value, ""
-    if not isinstance(value, list):
-        return "", ""
-    text, reasoning = [], []
-    for part in value:
-        if isinstance(part, str):
-            text.append(part)
-        elif isinstance(part, dict) and part.get("type") == "thinking":
-            reasoning.append(split_content(part.get("thinking"))[0])
-        elif isinstance(part, dict):
-            text.append(text_of(part.get("text")))
-    return "".join(text), "".join(reasoning)
-
-
-def reasoning_text(message: Mapping[str, Any]) -> str:
-    """The separate reasoning of api-version 2025-04-01 (`reasoning_content`); some hosts say `reasoning`."""
-    return text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
-
-
-def new_call_id() -> str:
-    """A tool-call id for a service that gave none."""
-    return f"call_{uuid4().hex[:24]}"
-
-
-def call_fields(call: Mapping[str, Any]) -> tuple[str, str, str]:
-    """`(id, name, arguments)` of a wire tool call or fragment; `""` where it has none."""
-    function = mapping(call.get("function"))
-    arguments = function.get("arguments")
-    if isinstance(arguments, dict):  # against the contract, but some hosts send the object itself
-        from .json_text import to_json_text  # noqa: PLC0415  loaded on first use
-
-        arguments = to_json_text(arguments)
-    return text_of(call.get("id")), text_of(function.get("name")), text_of(arguments)
-
-
-def _whole_call(index: int, call: Json) -> ToolCall:
-    call_id, name, arguments = call_fields(call)
-    return ToolCall(call_id or new_call_id(), name or None, arguments, index)
-
-
-def text_of(value: object) -> str:
-    """The value if it is a string, else `""`."""
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return int(value) if 0 <= value < math.inf else None
-
-
-def _first_count(*values: object) -> int | None:
-    return next((count for value in values if (count := _count(value)) is not None), None)
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def dicts(value: object) -> list[Json]:
-    """The objects of a list, whatever else stands in it."""
-    return [item for item in value if isinstance(item, dict)] if value and isinstance(value, list) else []

@@ -19,8 +19,7 @@ from typing import Any
 
 import httpx
 
-from azureai_core import APIStatusError, InferenceClient, RateLimit, RetryPolicy
-from azureai_core.limits import forget_pauses
+from azureai_core import APIStatusError, InferenceClient, RateLimit, RetryPolicy, reset_deployments
 
 REQUESTS, TOKENS = 1_000, 200_000
 """A minute, for the deployment."""
@@ -117,7 +116,7 @@ async def job(policy: str, workers: int, rows: int) -> dict[str, Any]:
 
 
 def simulated(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    forget_pauses()
+    reset_deployments()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)
 

@@ -193,7 +193,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
             yield self._buffered(self._client.complete(_unstreamed(request.payload)), request)
             return
         try:
-            with closing(self._client.stream(request.payload)) as deltas:  # type: ignore[type-var]  # it is a generator
+            with closing(self._client.stream(request.payload)) as deltas:
                 for delta in deltas:
                     if (response := answer.add(delta)) is not None:
                         yield response

@@ -97,7 +97,7 @@ class AzureAITextCompletionsModel(Generation, LLM):
     def _stream_complete(self, prompt: str, formatted: bool, **kwargs: Any) -> CompletionResponseGen:
         answer = TextAccumulator()
         payload = self._payload(prompt, formatted, {**self._stream_fields(), **kwargs})
-        with closing(self._client.stream_text(payload)) as deltas:  # type: ignore[type-var]  # it is a generator
+        with closing(self._client.stream_text(payload)) as deltas:
             for delta in deltas:
                 if (response := answer.add_text(delta)) is not None:
                     yield response

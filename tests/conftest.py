@@ -36,6 +36,6 @@ def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
 def forget_what_deployments_refused() -> Iterator[None]:
     """Each test meets its deployments for the first time."""
     yield
-    from azureai_core.negotiation import forget_all
+    from azureai_core import reset_deployments
 
-    forget_all()
+    reset_deployments()

@@ -20,8 +20,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import HealthCheck, settings
 
-from azureai_core import AzureAIError, Completion, Delta, InferenceClient, RetryPolicy, ToolCall, Usage
-from azureai_core.limits import forget_pauses
+from azureai_core import (
+    AzureAIError,
+    Completion,
+    Delta,
+    InferenceClient,
+    RetryPolicy,
+    ToolCall,
+    Usage,
+    reset_deployments,
+)
 
 # An example may take as long as it likes: no test depends on the machine's speed, and each run is the same.
 settings.register_profile(
@@ -444,7 +452,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No recording of bodies that a test did not ask for, and no pause from the test before."""
     for name in ("AZUREAI_LOG_BODIES", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"):
         monkeypatch.delenv(name, raising=False)
-    forget_pauses()
+    reset_deployments()
 
 
 @pytest.fixture

@@ -1,1 +1,6 @@
-"""Decisions that the adapters of both frameworks share."""
+"""The kit of the adapters: decisions that both frameworks share."""
+
+from .history import repair_history
+from .templates import fast_constructor
+
+__all__ = ["fast_constructor", "repair_history"]

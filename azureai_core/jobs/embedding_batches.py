@@ -23,13 +23,12 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from azureai_core.deployments import RouteState
 from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
 from azureai_core.inputs import DEFAULT_BATCH, batches
-from azureai_core.negotiation import EMBEDDINGS, Learnt, learnt_for
-from azureai_core.profiles import profile_for
+from azureai_core.negotiation import EMBEDDINGS
+from azureai_core.protocols.embeddings import EncodedEmbeddings
 from azureai_core.types import Embeddings, Usage
-
-from .encoded import PackedEmbeddings
 
 if TYPE_CHECKING:
     from azureai_core.client import InferenceClient
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
 
-_Part = tuple[int, PackedEmbeddings]
+_Part = tuple[int, EncodedEmbeddings]
 """The place of a request's first text, and the answer; batch by batch, lists are made of it when its turn has come."""
 
 
@@ -47,8 +46,8 @@ class Batches:
     def __init__(
         self,
         client: InferenceClient,
-        send: Callable[..., PackedEmbeddings],
-        asend: Callable[..., Awaitable[PackedEmbeddings]],
+        send: Callable[..., EncodedEmbeddings],
+        asend: Callable[..., Awaitable[EncodedEmbeddings]],
         texts: Iterable[str],
         batch_size: int | None,
         max_concurrency: int | None,
@@ -65,8 +64,9 @@ class Batches:
         model = (options.get("extra") or {}).get("model") or client.model
         self._send, self._asend = send, asend
         self._options = options
-        self._learnt = learnt_for(client.endpoint, model, EMBEDDINGS)
-        self._size = batch_size or min(profile_for(model).max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
+        deployment = client.deployment(model)
+        self._state = deployment.route(EMBEDDINGS)
+        self._size = batch_size or min(deployment.profile.max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
         self._concurrency = max_concurrency or DEFAULT_CONCURRENCY
         self._texts = texts
         self._total = len(texts) if isinstance(texts, Sized) else None
@@ -175,7 +175,7 @@ class Batches:
                 parts.append(self._part(first, packed))
         return parts
 
-    def _part(self, first: int, packed: PackedEmbeddings) -> _Part:
+    def _part(self, first: int, packed: EncodedEmbeddings) -> _Part:
         """The part, its vectors in their places where all are wanted at once: now, with the bytes still at hand."""
         if self._places is not None:
             with self._placed_errors(first, packed):
@@ -190,7 +190,7 @@ class Batches:
 
     def _pieces(self, start: int, batch: list[str], limit: int | None) -> Iterator[tuple[int, list[str]]]:
         """The batch in pieces of what the service is known to take by now."""
-        size = min(self._learnt.max_batch or len(batch), limit or len(batch), len(batch))
+        size = min(self._state.max_batch or len(batch), limit or len(batch), len(batch))
         for offset in range(0, len(batch), size):
             yield start + offset, batch[offset : offset + size]
 
@@ -203,11 +203,11 @@ class Batches:
         if limit is None:
             raise self._placed(error, first, len(piece))
         if not _is_too_large(error):
-            _lower(self._learnt, limit)
+            _lower(self._state, limit)
         return limit
 
     @contextmanager
-    def _placed_errors(self, first: int, packed: PackedEmbeddings) -> Iterator[None]:
+    def _placed_errors(self, first: int, packed: EncodedEmbeddings) -> Iterator[None]:
         """Errors of an answer say which texts it was for."""
         try:
             yield
@@ -262,8 +262,8 @@ def _is_too_large(error: AzureAIError) -> bool:
     return isinstance(error, APIStatusError) and error.status_code == 413  # noqa: PLR2004
 
 
-def _lower(learnt: Learnt, limit: int) -> None:
-    learnt.max_batch = min(limit, learnt.max_batch or limit)
+def _lower(state: RouteState, limit: int) -> None:
+    state.max_batch = min(limit, state.max_batch or limit)
 
 
 def _merged(parts: list[Embeddings]) -> Embeddings:

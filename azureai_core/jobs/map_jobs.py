@@ -17,8 +17,7 @@ from azureai_core.endpoints import Endpoint
 from azureai_core.errors import AzureAIError, ConfigurationError
 from azureai_core.inputs import DEFAULT_BATCH, batches, check_text
 from azureai_core.limits import RateLimit
-from azureai_core.negotiation import EMBEDDINGS, ExtraParameters, UnsupportedParameters, learnt_for
-from azureai_core.profiles import profile_for
+from azureai_core.negotiation import EMBEDDINGS, ExtraParameters, UnsupportedParameters
 from azureai_core.types import Completion, Embeddings
 
 from .columns import Kind, Vectors, column_names, packed, plain, read_column, shares, with_columns
@@ -297,8 +296,9 @@ class BatchEmbed(_Job):
 
     def _size(self, client: InferenceClient) -> int:
         """Texts of one request: what was asked for, or what the model is known to take by now."""
-        known = learnt_for(client.endpoint, client.model, EMBEDDINGS).max_batch
-        size = self.batch_size or min(profile_for(client.model).max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
+        deployment = client.deployment()
+        known = deployment.route(EMBEDDINGS).max_batch
+        size = self.batch_size or min(deployment.profile.max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
         return min(size, known or size)
 
     def _embed(self, worker: Worker, texts: list[str], indices: Sequence[int]) -> list[_Row]:

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 
 from azureai_core.endpoints import Endpoint
 from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
-from azureai_core.jobs.encoded import PackedEmbeddings
-from azureai_core.types import Completion, ToolCall, Usage, parse_usage, text_of
+from azureai_core.protocols.embeddings import EncodedEmbeddings
+from azureai_core.protocols.reading import text_of
+from azureai_core.protocols.usage import parse_usage
+from azureai_core.types import Completion, ToolCall, Usage
 
 if TYPE_CHECKING:
     from azureai_core.protocols.stream import DeltaReader
@@ -86,7 +88,7 @@ class Observation:
         """Notes the time of the first chunk."""
         self.first_chunk = time.perf_counter()
 
-    def embedded(self, answer: PackedEmbeddings) -> PackedEmbeddings:
+    def embedded(self, answer: EncodedEmbeddings) -> EncodedEmbeddings:
         """Notes what an answer says beside its vectors, and gives it back."""
         self.model, self.usage = text_of(answer.body.get("model")) or None, parse_usage(answer.body.get("usage"))
         return answer

@@ -21,8 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from azureai_core import APITimeoutError, AzureAIError, InferenceClient, RetryPolicy
-from azureai_core.limits import forget_pauses
+from azureai_core import APITimeoutError, AzureAIError, InferenceClient, RetryPolicy, reset_deployments
 
 FAULTS = {"429": 6, "500": 6, "reset": 5, "reset-body": 5, "cut": 3, "drip": 5, "hang-up": 5, "none": 65}
 """Fault → its share in a hundred answers."""
@@ -199,7 +198,7 @@ async def _awork(client: InferenceClient, tally: Tally, numbers: list[int], task
 
 def run(calls: int = 300, tasks: int = 64, threads: int = 16, seed: int = 1) -> dict[str, Any]:
     """Runs half of the calls in tasks of one event loop and half in threads; gives the figures, checked."""
-    forget_pauses()
+    reset_deployments()
     gc.collect()
     before, began, tally = _descriptors(), time.perf_counter(), Tally()
     with FaultyService(seed) as service:

@@ -24,7 +24,7 @@ from azureai_core import (
     Usage,
     data_url,
 )
-from azureai_core.jobs.encoded import PackedEmbeddings
+from azureai_core.protocols.embeddings import EncodedEmbeddings
 from fakes import HANG, Reply, vectors
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
@@ -601,6 +601,6 @@ def test_all_at_once_gives_the_garbage_collector_no_occasion():
     rows = [pack("<2f", n, n) for n in range(3000)]
     places = [[] for _ in rows]
 
-    assert collections(lambda: PackedEmbeddings(3000, {"data": rows}, ResponseMeta()).fill(places, 0)) == 0
+    assert collections(lambda: EncodedEmbeddings(3000, {"data": rows}, ResponseMeta()).fill(places, 0)) == 0
     assert places == [[n, n] for n in range(3000)]
-    assert collections(lambda: PackedEmbeddings(3000, {"data": rows}, ResponseMeta()).unpacked()) >= 3
+    assert collections(lambda: EncodedEmbeddings(3000, {"data": rows}, ResponseMeta()).unpacked()) >= 3

@@ -22,10 +22,9 @@ from azureai_core import (
     RateLimit,
     RetryPolicy,
     StreamInterruptedError,
+    deployments,
 )
 from azureai_core import client as _client
-from azureai_core import limits as _limits
-from azureai_core import negotiation as _call
 from azureai_core.transport import auth as _auth
 from azureai_core.transport import pool as pool_module
 from azureai_core.transport.clients import Transports
@@ -712,11 +711,11 @@ def test_a_fork_while_a_lock_is_held(fake_service, make_client):
     """The thread that holds it is not there in the child, which goes on all the same."""
     client = make_client(retry=RetryPolicy(), limits=RateLimit(requests_per_minute=6000))
     client.complete(HI)
-    (throttle,) = _limits._throttles.values()
+    state = client.deployment().state
     context = multiprocessing.get_context("fork")
     unused = make_client(retry=RetryPolicy(), limits=RateLimit(requests_per_minute=6000))
     child = context.Process(target=_ask_after_fork, args=(unused,))
-    locks = [_call._memory_lock, _limits._throttles_lock, throttle._deployment.lock, _auth._BackgroundLoop._lock]
+    locks = [deployments._states_lock, state._lock, state.pause.lock, _auth._BackgroundLoop._lock]
     with ExitStack() as held:
         for lock in [*locks, _client._making]:
             held.enter_context(lock)

@@ -21,7 +21,7 @@ from azureai_core import (
     ServerError,
     UnsupportedParameterWarning,
 )
-from azureai_core.limits import Throttle, throttle_for
+from azureai_core.limits import Throttle
 from azureai_core.transport.retry import asked_wait
 from fakes import CUT, HANG, RESET, FakeClock, Reply, chat, delta, events, until_error
 
@@ -298,7 +298,7 @@ def test_a_pause_that_grows_meanwhile_holds(limits, slept, fake_service, make_cl
     """The caller sleeps on, as far from others as its limit wants."""
     clock = _Refused()
     client = make_client(retry=clock.policy(), limits=limits)
-    clock.throttle = throttle_for(client.endpoint.base_url, None, limits)
+    clock.throttle = client.deployment().state.throttle(limits)
     clock.throttle.delay(clock.now)  # the first place is taken
     clock.throttle.learn(clock.now, {}, 10)
     if limits:
@@ -313,7 +313,7 @@ def test_a_pause_that_grows_for_ever_is_not_waited_for(fake_service, make_client
     """As long as repeats of its own would have taken: two of at most 60 s each."""
     clock = _Refused(times=99)
     client = make_client(retry=clock.policy())
-    clock.throttle = throttle_for(client.endpoint.base_url, None, None)
+    clock.throttle = client.deployment().state.throttle(None)
     clock.throttle.learn(clock.now, {}, 10)
 
     colour.call(client, "complete", HI)
@@ -325,7 +325,7 @@ def test_a_pause_that_grows_past_the_deadline_is_an_error(fake_service, make_cli
     """Nothing is sent."""
     clock = _Refused()
     client = make_client(retry=clock.policy(deadline=30))
-    clock.throttle = throttle_for(client.endpoint.base_url, None, None)
+    clock.throttle = client.deployment().state.throttle(None)
     clock.throttle.learn(clock.now, {}, 10)
 
     with pytest.raises(APITimeoutError, match="paused for 50 s, past the deadline"):

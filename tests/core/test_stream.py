@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
 from azureai_core.limits import Throttle
-from azureai_core.protocols.stream import CallAssembler, DeltaReader, parse_delta
+from azureai_core.protocols.chat_completions import parse_delta
+from azureai_core.protocols.stream import DeltaReader
+from azureai_core.protocols.tool_calls import CallAssembler
 from azureai_core.transport.http import Answer, Request, Target
 from fakes import DONE, USAGE, delta, frame, gathered
 

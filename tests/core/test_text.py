@@ -7,8 +7,8 @@ import json
 import pytest
 
 from azureai_core import ConfigurationError
-from azureai_core.json_text import from_json_text, from_packed_json
-from azureai_core.types import parse_embeddings
+from azureai_core.json_text import from_json_text
+from azureai_core.protocols.embeddings import from_encoded_json, parse_embeddings
 from fakes import DONE, Reply, chat, events, frame
 
 USER = {"role": "user"}
@@ -78,7 +78,7 @@ def test_packed_vectors_are_the_same_by_the_shorter_way(vectors):
     data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
     body = json.dumps({"data": data, "model": "m", "usage": {"prompt_tokens": 1}}).encode()
 
-    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_packed_json(body))
+    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_encoded_json(body))
 
 
 @pytest.mark.parametrize("places", [[1, 0], [0, None], [None, None], [0, 5], [0, 0], [0.0, 1.0], ["0", "1"]], ids=str)
@@ -89,4 +89,4 @@ def test_packed_vectors_are_in_the_same_order_by_the_shorter_way(places):
     ]
     body = json.dumps({"data": data}).encode()
 
-    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_packed_json(body))
+    assert parse_embeddings(from_json_text(body)) == parse_embeddings(from_encoded_json(body))

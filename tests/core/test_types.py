@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ToolCall, Usage, parse_completion
+from azureai_core.protocols.chat_completions import ChatDecoder
+from azureai_core.protocols.embeddings import parse_embeddings, parse_vector
 from azureai_core.protocols.error_bodies import read_body
-from azureai_core.protocols.stream import CallAssembler, DeltaParser
-from azureai_core.types import parse_embeddings, parse_info, parse_usage, parse_vector
+from azureai_core.protocols.info import parse_info
+from azureai_core.protocols.tool_calls import CallAssembler
+from azureai_core.protocols.usage import parse_usage
 
 WORDS = [
     "choices",
@@ -61,7 +64,7 @@ def test_no_parser_raises_on_any_object(body):
     parse_completion(body)
     parse_embeddings(body)
     parse_info(body)
-    parser = DeltaParser()
+    parser = ChatDecoder()
     parser.parse(body)
     parser.flush()
 
