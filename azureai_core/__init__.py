@@ -31,14 +31,13 @@ from .errors import (
     StreamInterruptedError,
     UnprocessableEntityError,
     UnsupportedParameterWarning,
-    error_from_response,
 )
 from .inputs import ImageInput, data_url
 from .limits import RateLimit
 from .negotiation import ExtraParameters, UnsupportedParameters
 from .profiles import ModelProfile, profile_for
 from .protocols.chat_completions import parse_completion
-from .protocols.stream import AsyncDeltaStream, DeltaStream
+from .streams import AsyncDeltaStream, DeltaStream
 from .types import (
     ChatPayload,
     Choice,
@@ -61,6 +60,7 @@ from .types import (
 if TYPE_CHECKING:
     from .adapters import repair_history
     from .jobs.map_jobs import BatchChat, BatchEmbed
+    from .protocols.error_responses import error_from_response
     from .transport.retry import RetryPolicy
 
 __all__ = [
@@ -126,6 +126,7 @@ _HOMES = {
     "BatchChat": ".jobs.map_jobs",
     "BatchEmbed": ".jobs.map_jobs",
     "RetryPolicy": ".transport.retry",
+    "error_from_response": ".protocols.error_responses",
     "repair_history": ".adapters",
 }
 

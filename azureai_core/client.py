@@ -16,36 +16,20 @@ from .errors import ConfigurationError
 from .inputs import ImageInput, check_texts, image_items
 from .jobs.embedding_batches import Batches
 from .limits import RateLimit
-from .negotiation import (
-    CHAT,
-    EMBEDDINGS,
-    IMAGE_EMBEDDINGS,
-    INFO,
-    TEXT,
-    Call,
-    ExtraParameters,
-    UnsupportedParameters,
-    prepare,
-)
-from .protocols.chat_completions import parse_completion
-from .protocols.embeddings import EncodedEmbeddings
-from .protocols.info import parse_info
-from .protocols.stream import AsyncDeltaStream, DeltaStream
+from .negotiation import Call, ExtraParameters, UnsupportedParameters, prepare
+from .protocols.base import Answer, WireProtocol
+from .protocols.chat_completions import CHAT
+from .protocols.embeddings import EMBEDDINGS, IMAGE_EMBEDDINGS, EncodedEmbeddings
+from .protocols.info import INFO
+from .protocols.text_completions import TEXT
+from .streams import AsyncDeltaStream, DeltaStream
 from .transport.auth import auth_for, check_credential
-from .transport.telemetry import Observation
-from .types import (
-    Completion,
-    Embeddings,
-    Json,
-    ModelInfo,
-    ResponseMeta,
-    Usage,
-)
+from .types import Completion, Embeddings, ModelInfo, Usage
 
 if TYPE_CHECKING:
     import httpx
 
-    from .flow import Exchange
+    from .flow import RequestExecutor
     from .transport.retry import RetryPolicy
 
 
@@ -114,7 +98,7 @@ class InferenceClient:
         _check_headers(headers or {}, self.endpoint)
         self._unsupported = unsupported_parameters
         self._exact = not negotiate
-        self._made: Exchange | None = None
+        self._made: RequestExecutor | None = None
 
     def deployment(self, model: str | None = None) -> Deployment:
         """What is known of a deployment, by default the client's own: its profile, and what it has refused so far.
@@ -133,15 +117,11 @@ class InferenceClient:
 
         Raises `ContentFilterError` when the prompt was refused, and the other errors of `APIStatusError` by status.
         """
-        call = self._call(CHAT, payload)
-        with Observation(self.endpoint, CHAT, call.payload) as seen:
-            return seen.answered(_completion(*self._exchange().send(call)))
+        return self._executor().send(self._call(CHAT, payload))
 
     async def acomplete(self, payload: Mapping[str, Any]) -> Completion:
         """`complete` without blocking the event loop."""
-        call = self._call(CHAT, payload)
-        with Observation(self.endpoint, CHAT, call.payload) as seen:
-            return seen.answered(_completion(*await self._exchange().asend(call)))
+        return await self._executor().asend(self._call(CHAT, payload))
 
     def stream(self, payload: Mapping[str, Any]) -> DeltaStream:
         """The answer in deltas; `completion` of what comes back is the whole of it once the stream is over.
@@ -151,31 +131,27 @@ class InferenceClient:
         Raises `StreamError` on an error inside the stream and `StreamInterruptedError` when it is cut, each with the
         `partial` answer; `APITimeoutError` when it stalls for longer than the read timeout.
         """
-        return self._exchange().stream(self._call(CHAT, payload, stream=True))
+        return self._executor().stream(self._call(CHAT, payload, stream=True))
 
     def astream(self, payload: Mapping[str, Any]) -> AsyncDeltaStream:
         """`stream` without blocking the event loop: an async generator, to be used with `async for`."""
-        return self._exchange().astream(self._call(CHAT, payload, stream=True))
+        return self._executor().astream(self._call(CHAT, payload, stream=True))
 
     def complete_text(self, payload: Mapping[str, Any]) -> Completion:
         """The continuation of a prompt (`TextPayload`), from the route `/completions`."""
-        call = self._call(TEXT, payload)
-        with Observation(self.endpoint, TEXT, call.payload) as seen:
-            return seen.answered(_completion(*self._exchange().send(call)))
+        return self._executor().send(self._call(TEXT, payload))
 
     async def acomplete_text(self, payload: Mapping[str, Any]) -> Completion:
         """`complete_text` without blocking the event loop."""
-        call = self._call(TEXT, payload)
-        with Observation(self.endpoint, TEXT, call.payload) as seen:
-            return seen.answered(_completion(*await self._exchange().asend(call)))
+        return await self._executor().asend(self._call(TEXT, payload))
 
     def stream_text(self, payload: Mapping[str, Any]) -> DeltaStream:
         """The continuation of a prompt in pieces; errors as in `stream`."""
-        return self._exchange().stream(self._call(TEXT, payload, stream=True))
+        return self._executor().stream(self._call(TEXT, payload, stream=True))
 
     def astream_text(self, payload: Mapping[str, Any]) -> AsyncDeltaStream:
         """`stream_text` without blocking the event loop."""
-        return self._exchange().astream(self._call(TEXT, payload, stream=True))
+        return self._executor().astream(self._call(TEXT, payload, stream=True))
 
     # ------------------------------------------------------------------ embeddings
 
@@ -202,7 +178,7 @@ class InferenceClient:
             default_input_type: an `input_type` that is asked for, and withdrawn where the model refuses it.
         """
         call = self._embed_call(texts, dimensions, input_type, encoding_format, extra, default_input_type)
-        return self._send_texts(call).unpacked()
+        return self._executor().send(call).decoded()
 
     async def aembed(
         self,
@@ -216,7 +192,7 @@ class InferenceClient:
     ) -> Embeddings:
         """`embed` without blocking the event loop."""
         call = self._embed_call(texts, dimensions, input_type, encoding_format, extra, default_input_type)
-        return (await self._asend_texts(call)).unpacked()
+        return (await self._executor().asend(call)).decoded()
 
     def embed_many(
         self,
@@ -294,22 +270,14 @@ class InferenceClient:
         return await job.arun_all(places)
 
     def _batches(self, texts: Iterable[str], *given: Any) -> Batches:
-        return Batches(self, self._packed, self._apacked, texts, *given)
+        return Batches(self.deployment, self._encoded, self._aencoded, texts, *given)
 
-    def _packed(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
+    def _encoded(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
         """`embed`, up to its last step: finished batches that wait for their turn take a fifth of the memory so."""
-        return self._send_texts(self._embed_call(texts, **options))
+        return self._executor().send(self._embed_call(texts, **options))
 
-    async def _apacked(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
-        return await self._asend_texts(self._embed_call(texts, **options))
-
-    def _send_texts(self, call: Call) -> EncodedEmbeddings:
-        with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(EncodedEmbeddings(len(call.payload["input"]), *self._exchange().send(call)))
-
-    async def _asend_texts(self, call: Call) -> EncodedEmbeddings:
-        with Observation(self.endpoint, EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(EncodedEmbeddings(len(call.payload["input"]), *await self._exchange().asend(call)))
+    async def _aencoded(self, texts: Sequence[str], **options: Any) -> EncodedEmbeddings:
+        return await self._executor().asend(self._embed_call(texts, **options))
 
     def embed_images(
         self,
@@ -326,8 +294,7 @@ class InferenceClient:
         """
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": image_items(images), **given, **(extra or {})})
-        with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(EncodedEmbeddings(len(images), *self._exchange().send(call))).unpacked()
+        return self._executor().send(call).decoded()
 
     async def aembed_images(
         self,
@@ -342,28 +309,27 @@ class InferenceClient:
         items = await asyncio.to_thread(image_items, images)  # it may read files
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
         call = self._call(IMAGE_EMBEDDINGS, {"input": items, **given, **(extra or {})})
-        with Observation(self.endpoint, IMAGE_EMBEDDINGS, call.payload) as seen:
-            return seen.embedded(EncodedEmbeddings(len(images), *await self._exchange().asend(call))).unpacked()
+        return (await self._executor().asend(call)).decoded()
 
     # ------------------------------------------------------------------ info and life cycle
 
     def info(self) -> ModelInfo:
         """What model stands behind a single-model endpoint. Raises `NotFoundError` where the route does not exist."""
-        return parse_info(self._exchange().send(Call(self.deployment(), INFO, {}))[0])
+        return self._executor().send(Call(self.deployment(), INFO, {}))
 
     async def ainfo(self) -> ModelInfo:
         """`info` without blocking the event loop."""
-        return parse_info((await self._exchange().asend(Call(self.deployment(), INFO, {})))[0])
+        return await self._executor().asend(Call(self.deployment(), INFO, {}))
 
     def close(self) -> None:
         """Closes the connections of sync code; a later call opens new ones."""
         if self._made is not None:
-            self._made.transports.close()
+            self._made.clients.close()
 
     async def aclose(self) -> None:
         """Closes the connections of the running event loop and of sync code."""
         if self._made is not None:
-            await self._made.transports.aclose()
+            await self._made.clients.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -393,7 +359,9 @@ class InferenceClient:
 
     # ------------------------------------------------------------------ what every call needs
 
-    def _call(self, route: str, payload: Mapping[str, Any], *, stream: bool = False) -> Call:
+    def _call(
+        self, protocol: WireProtocol[Answer], payload: Mapping[str, Any], *, stream: bool = False
+    ) -> Call[Answer]:
         if not isinstance(payload, Mapping):
             raise ConfigurationError(
                 f"The payload is {payload!r:.100}: pass a dict, such as "
@@ -408,7 +376,7 @@ class InferenceClient:
         elif named.get("stream"):
             raise ConfigurationError("The payload asks for a stream: use stream() or astream().")
         deployment = self.deployment(named["model"])
-        return prepare(deployment, route, named, defaults, self._unsupported, exact=self._exact)
+        return prepare(deployment, protocol, named, defaults, self._unsupported, exact=self._exact)
 
     def _embed_call(
         self,
@@ -418,7 +386,7 @@ class InferenceClient:
         encoding_format: str | None = None,
         extra: Mapping[str, Any] | None = None,
         default_input_type: str | None = None,
-    ) -> Call:
+    ) -> Call[EncodedEmbeddings]:
         """The call of `embed`: base64 asked for unless the caller chose, `input_type` where the profile says so."""
         model = (extra or {}).get("model") or self.model
         given = {"dimensions": dimensions, "input_type": input_type, "encoding_format": encoding_format}
@@ -428,27 +396,33 @@ class InferenceClient:
         payload = {"input": list(check_texts(texts)), "model": model, **given, **(extra or {})}
         return prepare(deployment, EMBEDDINGS, payload, defaults, self._unsupported, exact=self._exact)
 
-    def _exchange(self) -> Exchange:
-        """What sends the calls, made on first use: httpcore is imported here, and not before."""
+    def _executor(self) -> RequestExecutor:
+        """What sends the calls, made on first use: httpx is imported here, and not before."""
         if self._made is None:
             with _making:
                 if self._made is None:
                     self._made = self._make()
         return self._made
 
-    def _make(self) -> Exchange:
-        from .flow import Exchange  # noqa: PLC0415  loads httpcore
-        from .transport.clients import Transports  # noqa: PLC0415
+    def _make(self) -> RequestExecutor:
+        from .answers import AnswerReader  # noqa: PLC0415  loads httpx
+        from .flow import RequestExecutor  # noqa: PLC0415
+        from .transport.clients import Clients  # noqa: PLC0415
+        from .transport.requests import RequestBuilder  # noqa: PLC0415
         from .transport.retry import RetryPolicy  # noqa: PLC0415
 
         given = self._options
         policy = given["retry"] or RetryPolicy(max_retries=given["max_retries"])
-        return Exchange(
-            self.endpoint,
-            auth_for(self._credential, self.endpoint, given["credential_scopes"]),
-            Transports(self.endpoint, policy, given["http_client"], given["async_http_client"]),
-            headers=given["headers"] or {},
-            timeout=given["timeout"],
+        auth = auth_for(self._credential, self.endpoint, given["credential_scopes"])
+        users = given["http_client"], given["async_http_client"]
+        clients = Clients(self.endpoint, *users, resend=policy.retry_broken)
+        requests = RequestBuilder(self.endpoint, auth, given["headers"] or {}, given["timeout"])
+        return RequestExecutor(
+            clients,
+            requests,
+            AnswerReader(self.endpoint.base_url, requests, clients),
+            policy,
+            auth=auth,
             extra_parameters=given["extra_parameters"],
             unsupported=self._unsupported,
             limits=given["limits"],
@@ -540,7 +514,3 @@ def _check_headers(headers: Mapping[str, str], endpoint: Endpoint) -> None:
 
 
 _OF_THE_BODY = {"content-length", "transfer-encoding"}
-
-
-def _completion(body: Json, meta: ResponseMeta) -> Completion:
-    return parse_completion(body, meta=meta)

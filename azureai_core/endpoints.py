@@ -144,6 +144,10 @@ class Endpoint:
         query = [*self.query, *([("api-version", self.api_version)] if self.api_version else [])]
         return self.base_url + route + ("?" + urlencode(query) if query else "")
 
+    def public_url(self, route: str) -> str:
+        """The URL of a route without the query that the endpoint's URL brought along: it may hold a gateway's key."""
+        return replace(self, query=()).url(route)
+
     def with_api_version(self, api_version: str) -> Endpoint:
         """The same endpoint at another api-version."""
         return replace(self, api_version=api_version)

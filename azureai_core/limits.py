@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any
 
@@ -114,6 +116,32 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds the service asks to wait, from its three spellings, milliseconds first; `None` where it does not say."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        wait = _wait(headers.get(name, ""))
+        if wait is not None:
+            return wait / 1000
+    text = headers.get("retry-after", "")
+    seconds = _wait(text)
+    return _until(text) if seconds is None else seconds
+
+
+def _wait(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 MEDIA_TOKENS = 1_500

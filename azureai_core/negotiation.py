@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Generic, Literal
+
+from pydantic_core import to_json
 
 from .deployments import Deployment, RouteState
-from .endpoints import Endpoint
 from .errors import (
     APIStatusError,
     ConfigurationError,
@@ -16,34 +17,11 @@ from .errors import (
     UnsupportedParameterWarning,
     with_id,
 )
+from .protocols.base import Answer, WireProtocol
 from .types import NEVER_DROPPED, Json
 
 ExtraParameters = Literal["error", "drop", "pass-through"]
 UnsupportedParameters = Literal["error", "drop"]
-
-CHAT, TEXT, INFO = "/chat/completions", "/completions", "/info"
-EMBEDDINGS, IMAGE_EMBEDDINGS = "/embeddings", "/images/embeddings"
-
-_SAMPLING = {
-    "frequency_penalty",
-    "presence_penalty",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "stop",
-    "stream",
-    "seed",
-}
-_EMBEDDING = {"input", "model", "dimensions", "encoding_format", "input_type"}
-
-STANDARD_FIELDS: Mapping[str, frozenset[str]] = {
-    CHAT: frozenset({"messages", "model", "response_format", "tools", "tool_choice", *_SAMPLING}),
-    TEXT: frozenset({"prompt", "model", *_SAMPLING}),
-    EMBEDDINGS: frozenset(_EMBEDDING),
-    IMAGE_EMBEDDINGS: frozenset(_EMBEDDING),
-    INFO: frozenset(),
-}
-"""The fields of each route's standard body; any other key is an extra parameter. Source: REST reference."""
 
 _LIMIT_SPELLINGS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _REFUSALS = {400, 422}
@@ -51,11 +29,11 @@ _GENERIC_REFUSALS = ("extra inputs", "extra_forbidden", "unrecognized", "unexpec
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request body and its route, with what was added to it, renamed in it and dropped from it on the way."""
+class Call(Generic[Answer]):
+    """A payload and its protocol, with what was added to it, renamed in it and dropped from it on the way."""
 
     deployment: Deployment
-    route: str
+    protocol: WireProtocol[Answer]
     payload: Json
     added: frozenset[str] = frozenset()
     """Fields set on our own account; withdrawn without a word when the service refuses them."""
@@ -73,15 +51,15 @@ class Call:
     @property
     def extras(self) -> list[str]:
         """The fields that are not part of the route's standard body."""
-        return [name for name in self.payload if name not in STANDARD_FIELDS[self.route]]
+        return [name for name in self.payload if name not in self.protocol.fields]
 
-    def without(self, names: set[str]) -> Call:
+    def without(self, names: set[str]) -> Call[Answer]:
         """The call without some fields; those of the caller's are listed as dropped."""
         payload = {name: value for name, value in self.payload.items() if name not in names}
         users = tuple(name for name in self.payload if name in names - self.added)
         return replace(self, payload=payload, added=self.added - names, dropped=self.dropped + users)
 
-    def with_renamed(self, name: str) -> Call:
+    def with_renamed(self, name: str) -> Call[Answer]:
         """The call with the output limit under its other spelling."""
         other = _LIMIT_SPELLINGS[name]
         payload = {(other if key == name else key): value for key, value in self.payload.items()}
@@ -90,13 +68,13 @@ class Call:
 
 def prepare(
     deployment: Deployment,
-    route: str,
+    protocol: WireProtocol[Answer],
     payload: Mapping[str, Any],
     defaults: Mapping[str, Any],
     policy: UnsupportedParameters,
     *,
     exact: bool = False,
-) -> Call:
+) -> Call[Answer]:
     """The call of a payload: `None` left out, our additions made, and what was refused before not sent again.
 
     An exact one is the payload and nothing else. Raises `ConfigurationError` when the endpoint serves many models and
@@ -109,24 +87,22 @@ def prepare(
             f"{endpoint.base_url} serves many models: pass model='<deployment name>' (endpoint kind: {endpoint.kind})."
         )
     if exact:
-        return Call(deployment, route, body, exact=True)
-    state = deployment.route(route)
+        return Call(deployment, protocol, body, exact=True)
+    state = deployment.route(protocol.route)
     added = {k: v for k, v in defaults.items() if v is not None and k not in body and k not in state.withdrawn}
-    call = Call(deployment, route, {**body, **added}, frozenset(added))
+    call = Call(deployment, protocol, {**body, **added}, frozenset(added))
     call = _with_limit_field(call, state)
     known = state.dropped & set(call.payload) if policy == "drop" else set()
     return call.without(known) if known else call
 
 
-def body_of(call: Call) -> bytes:
+def body_of(call: Call[Any]) -> bytes:
     """The body as JSON. Raises `ConfigurationError` that names the field which is none."""
     limit = call.payload.get("max_tokens")
     if limit is not None and not isinstance(limit, int):
         raise ConfigurationError(f"max_tokens={limit!r}: pass a whole number.")
-    from pydantic_core import to_json  # noqa: PLC0415  loaded on first use
-
     try:
-        return to_json(call.payload)
+        return to_json(call.protocol.encode(call.payload))
     except ValueError as error:
         fault = _unsendable(call.payload, "")
         raise ConfigurationError(f"The payload cannot be sent as JSON: {fault or error}.") from None
@@ -145,14 +121,15 @@ def _unsendable(value: object, path: str) -> str:
     return "" if plain else f"{path} is {type(value).__name__}: pass text, a number, a list or a dict"
 
 
-def extra_parameters_header(call: Call, endpoint: Endpoint, chosen: ExtraParameters | None) -> ExtraParameters | None:
+def extra_parameters_header(call: Call[Any], chosen: ExtraParameters | None) -> ExtraParameters | None:
     """The value of the `extra-parameters` header, or `None`; extras are passed through unless chosen otherwise."""
+    endpoint = call.deployment.endpoint
     if not endpoint.takes_extra_parameters_header:
         return None
     return chosen or ("pass-through" if call.extras and not endpoint.is_openai else None)
 
 
-def _with_limit_field(call: Call, state: RouteState) -> Call:
+def _with_limit_field(call: Call[Answer], state: RouteState) -> Call[Answer]:
     """The call with its output limit spelt as the service said, or else as the model family's profile says."""
     spelling = state.limit_field or call.deployment.profile.max_tokens_field
     other = _LIMIT_SPELLINGS[spelling]
@@ -161,11 +138,11 @@ def _with_limit_field(call: Call, state: RouteState) -> Call:
     return call.with_renamed(other) if rename else call
 
 
-def amend(call: Call, error: APIStatusError, policy: UnsupportedParameters) -> Call:
+def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParameters) -> Call[Answer]:
     """The call as it may be sent once more. Raises the error when nothing can be changed in it."""
     if call.exact or error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
         raise error
-    state = call.deployment.route(call.route)
+    state = call.deployment.route(call.protocol.route)
     refused = _refused(call, error)
     if ours := refused & call.added:
         state.withdrawn |= ours
@@ -182,7 +159,7 @@ def amend(call: Call, error: APIStatusError, policy: UnsupportedParameters) -> C
     return call.without(users)
 
 
-def _refused(call: Call, error: APIStatusError) -> set[str]:
+def _refused(call: Call[Any], error: APIStatusError) -> set[str]:
     """The fields of the call that the error names, or, where it names none, our additions that it may mean."""
     named = set(error.parameters) & set(call.payload)
     if named or error.parameters:
@@ -193,14 +170,14 @@ def _refused(call: Call, error: APIStatusError) -> set[str]:
     return mentioned or (set(call.added) if generic else set())
 
 
-def _suggests(call: Call, error: APIStatusError, name: str) -> bool:
+def _suggests(call: Call[Any], error: APIStatusError, name: str) -> bool:
     """Whether the service wants the other spelling: it says so, or it does not know `max_completion_tokens`."""
     other = _LIMIT_SPELLINGS[name]
     unknown = name == "max_completion_tokens" and name in error.unsupported
     return other not in call.payload and (other in error.message or unknown)
 
 
-def _dropped_text(call: Call, names: set[str], error: APIStatusError) -> str:
+def _dropped_text(call: Call[Any], names: set[str], error: APIStatusError) -> str:
     values = ", ".join(f"{name}={call.payload[name]!r}"[:120] for name in sorted(names))
     why = f"{error.status_code}{with_id(error.request_id)}"
     return f"{values} left out, as unsupported_parameters='drop' asks: the service does not take it ({why})"

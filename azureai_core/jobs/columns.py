@@ -101,7 +101,7 @@ def _is_table(batch: Any) -> bool:
     return all(hasattr(batch, name) for name in ("column_names", "append_column"))
 
 
-def packed(vectors: Iterable[list[float]], kind: Vectors) -> list[Any]:
+def encoded(vectors: Iterable[list[float]], kind: Vectors) -> list[Any]:
     """The vectors as `kind` says; float32 ones are numpy arrays where numpy is loaded, as it is in every engine.
 
     Raises `AzureAIError` when one of them holds what is no number.

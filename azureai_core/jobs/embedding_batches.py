@@ -21,17 +21,13 @@ from contextlib import aclosing, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from azureai_core.deployments import RouteState
+from azureai_core.deployments import Deployment, RouteState
 from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
 from azureai_core.inputs import DEFAULT_BATCH, batches
-from azureai_core.negotiation import EMBEDDINGS
-from azureai_core.protocols.embeddings import EncodedEmbeddings
+from azureai_core.protocols.embeddings import EMBEDDINGS, EncodedEmbeddings
 from azureai_core.types import Embeddings, Usage
-
-if TYPE_CHECKING:
-    from azureai_core.client import InferenceClient
 
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 
@@ -45,7 +41,7 @@ class Batches:
 
     def __init__(
         self,
-        client: InferenceClient,
+        deployment_of: Callable[[str | None], Deployment],
         send: Callable[..., EncodedEmbeddings],
         asend: Callable[..., Awaitable[EncodedEmbeddings]],
         texts: Iterable[str],
@@ -61,11 +57,10 @@ class Batches:
             raise ConfigurationError(f"batch_size={batch_size!r}: use 1 or more.")
         if max_concurrency is not None and not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(f"max_concurrency={max_concurrency!r}: use 1 to {MAX_CONCURRENCY}.")
-        model = (options.get("extra") or {}).get("model") or client.model
+        deployment = deployment_of((options.get("extra") or {}).get("model"))
         self._send, self._asend = send, asend
         self._options = options
-        deployment = client.deployment(model)
-        self._state = deployment.route(EMBEDDINGS)
+        self._state = deployment.route(EMBEDDINGS.route)
         self._size = batch_size or min(deployment.profile.max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
         self._concurrency = max_concurrency or DEFAULT_CONCURRENCY
         self._texts = texts
@@ -157,30 +152,30 @@ class Batches:
         parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                packed = self._send(piece, **self._options)
+                encoded = self._send(piece, **self._options)
             except AzureAIError as error:
                 parts += self._embed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append(self._part(first, packed))
+                parts.append(self._part(first, encoded))
         return parts
 
     async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
         parts: list[_Part] = []
         for first, piece in self._pieces(start, batch, limit):
             try:
-                packed = await self._asend(piece, **self._options)
+                encoded = await self._asend(piece, **self._options)
             except AzureAIError as error:
                 parts += await self._aembed(first, piece, self._smaller(error, first, piece))
             else:
-                parts.append(self._part(first, packed))
+                parts.append(self._part(first, encoded))
         return parts
 
-    def _part(self, first: int, packed: EncodedEmbeddings) -> _Part:
+    def _part(self, first: int, encoded: EncodedEmbeddings) -> _Part:
         """The part, its vectors in their places where all are wanted at once: now, with the bytes still at hand."""
         if self._places is not None:
-            with self._placed_errors(first, packed):
-                packed.fill(self._places, first)
-        return first, packed
+            with self._placed_errors(first, encoded):
+                encoded.fill(self._places, first)
+        return first, encoded
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
         start = 0
@@ -207,12 +202,12 @@ class Batches:
         return limit
 
     @contextmanager
-    def _placed_errors(self, first: int, packed: EncodedEmbeddings) -> Iterator[None]:
+    def _placed_errors(self, first: int, encoded: EncodedEmbeddings) -> Iterator[None]:
         """Errors of an answer say which texts it was for."""
         try:
             yield
         except AzureAIError as error:
-            raise self._placed(error, first, packed.wanted) from None
+            raise self._placed(error, first, encoded.wanted) from None
 
     def _placed(self, error: AzureAIError, first: int, count: int) -> AzureAIError:
         """The error, saying which texts it is about; who takes batch by batch has the vectors of those before."""
@@ -221,19 +216,19 @@ class Batches:
         return error
 
     def _done(self, parts: list[_Part]) -> Embeddings:
-        unpacked = []
-        for first, packed in parts:
-            with self._placed_errors(first, packed):
-                unpacked.append(packed.unpacked())
+        decoded = []
+        for first, encoded in parts:
+            with self._placed_errors(first, encoded):
+                decoded.append(encoded.decoded())
         self._tell(parts)
-        return _merged(unpacked)
+        return _merged(decoded)
 
     def _tell(self, parts: list[_Part]) -> None:
         """Reports what is done."""
-        for _, packed in parts:
-            self._finished += packed.wanted
-            if self._on_usage is not None and packed.usage is not None:
-                self._on_usage(packed.usage)
+        for _, encoded in parts:
+            self._finished += encoded.wanted
+            if self._on_usage is not None and encoded.usage is not None:
+                self._on_usage(encoded.usage)
         if self._on_progress is not None:
             self._on_progress(self._finished, self._total)
 

@@ -17,10 +17,11 @@ from azureai_core.endpoints import Endpoint
 from azureai_core.errors import AzureAIError, ConfigurationError
 from azureai_core.inputs import DEFAULT_BATCH, batches, check_text
 from azureai_core.limits import RateLimit
-from azureai_core.negotiation import EMBEDDINGS, ExtraParameters, UnsupportedParameters
+from azureai_core.negotiation import ExtraParameters, UnsupportedParameters
+from azureai_core.protocols.embeddings import EMBEDDINGS
 from azureai_core.types import Completion, Embeddings
 
-from .columns import Kind, Vectors, column_names, packed, plain, read_column, shares, with_columns
+from .columns import Kind, Vectors, column_names, encoded, plain, read_column, shares, with_columns
 from .embedding_batches import DEFAULT_CONCURRENCY, MAX_CONCURRENCY
 from .worker import HOPELESS, Worker, hits_everyone, is_of_the_content, is_surely_of_the_content, worker_for
 
@@ -297,7 +298,7 @@ class BatchEmbed(_Job):
     def _size(self, client: InferenceClient) -> int:
         """Texts of one request: what was asked for, or what the model is known to take by now."""
         deployment = client.deployment()
-        known = deployment.route(EMBEDDINGS).max_batch
+        known = deployment.route(EMBEDDINGS.route).max_batch
         size = self.batch_size or min(deployment.profile.max_batch or DEFAULT_BATCH, DEFAULT_BATCH)
         return min(size, known or size)
 
@@ -418,7 +419,7 @@ class _Row:
 def _rows(embeddings: Embeddings, texts: list[str], kind: Vectors) -> list[_Row]:
     total = 0 if embeddings.usage is None else embeddings.usage.prompt_tokens
     tokens = shares(total, [len(text) for text in texts])
-    vectors = packed(embeddings.vectors, kind)
+    vectors = encoded(embeddings.vectors, kind)
     return [_Row(embedding=v, prompt_tokens=n) for v, n in zip(vectors, tokens, strict=True)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from azureai_core.types import NO_META, Choice, Completion, Delta, Json, ResponseMeta, Usage
 
+from .base import WireProtocol
 from .reading import count_of, dicts, mapping, text_of
 from .think import ThinkSplitter, split_think
 from .tool_calls import CallAssembler, whole_call
@@ -338,3 +339,28 @@ def _joined_text(known: Any, new: Any) -> Any:
 def parse_delta(frame: Json) -> Delta:
     """The delta of a frame that stands alone."""
     return ChatDecoder().parse(frame)
+
+
+def holds_choice(body: Json) -> bool:
+    """Whether a body has the choice that is read, the first."""
+    first = body["choices"][0]
+    return (isinstance(first, dict) and not first.get("index")) or pick_choice(body) is not None
+
+
+def decode(body: Json, meta: ResponseMeta, _payload: Mapping[str, Any]) -> Completion:
+    """The answer of a chat or text completion."""
+    return parse_completion(body, meta=meta)
+
+
+SAMPLING_FIELDS = frozenset(
+    {"frequency_penalty", "presence_penalty", "temperature", "top_p", "max_tokens", "stop", "stream", "seed"}
+)
+CHAT: WireProtocol[Completion] = WireProtocol(
+    route="/chat/completions",
+    operation="chat",
+    fields=frozenset({"messages", "model", "response_format", "tools", "tool_choice"}) | SAMPLING_FIELDS,
+    answer_field="choices",
+    holds_answer=holds_choice,
+    decode=decode,
+    decoder=ChatDecoder,
+)

@@ -1,4 +1,4 @@
-"""Answers of the embeddings routes: vectors, packed as they came until their turn comes."""
+"""Answers of the embeddings routes: vectors, encoded as they came until their turn comes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from array import array
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import CoreConfig, SchemaValidator, core_schema
@@ -19,6 +19,7 @@ from azureai_core.errors import AzureAIError
 from azureai_core.json_text import from_json_text
 from azureai_core.types import NO_META, Embeddings, Json, ResponseMeta, Usage
 
+from .base import WireProtocol
 from .reading import count_of, dicts, text_of
 from .usage import parse_usage
 
@@ -112,7 +113,7 @@ class EncodedEmbeddings:
     body: Json
     meta: ResponseMeta
 
-    def unpacked(self) -> Embeddings:
+    def decoded(self) -> Embeddings:
         """The vectors. Raises `AzureAIError` when they are not as many as inputs, or not alike: none may be lost."""
         embeddings = parse_embeddings(self.body, self.meta)
         self._check_count(len(embeddings.vectors))
@@ -120,7 +121,7 @@ class EncodedEmbeddings:
         return embeddings
 
     def fill(self, places: list[list[float]], first: int) -> None:
-        """Moves the vectors into a list from a place on, each for what lies there. Raises as `unpacked` does."""
+        """Moves the vectors into a list from a place on, each for what lies there. Raises as `decoded` does."""
         count = 0
         for vector in parse_vectors(self.body):
             if count < self.wanted:
@@ -129,6 +130,11 @@ class EncodedEmbeddings:
         self._check_count(count)
         self._check_shape(places[first : first + count])
         self.body["data"] = None
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered, as the service names it."""
+        return text_of(self.body.get("model")) or None
 
     @property
     def usage(self) -> Usage | None:
@@ -161,3 +167,22 @@ class EncodedEmbeddings:
                 else "send them again."
             )
         )
+
+
+def _read(content: bytes, payload: Mapping[str, Any]) -> Any:
+    return from_encoded_json(content) if payload.get("encoding_format") == "base64" else from_json_text(content)
+
+
+def _decode(body: Json, meta: ResponseMeta, payload: Mapping[str, Any]) -> EncodedEmbeddings:
+    return EncodedEmbeddings(len(payload["input"]), body, meta)
+
+
+EMBEDDINGS: WireProtocol[EncodedEmbeddings] = WireProtocol(
+    route="/embeddings",
+    operation="embeddings",
+    fields=frozenset({"input", "model", "dimensions", "encoding_format", "input_type"}),
+    answer_field="data",
+    read=_read,
+    decode=_decode,
+)
+IMAGE_EMBEDDINGS: WireProtocol[EncodedEmbeddings] = replace(EMBEDDINGS, route="/images/embeddings")

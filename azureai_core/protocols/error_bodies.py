@@ -6,28 +6,13 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Facts:
-    """What an error body says, whatever its shape."""
-
-    message: str = ""
-    code: str | None = None
-    parameters: tuple[str, ...] = ()
-    unsupported: tuple[str, ...] = ()
-    """Of `parameters`, those that are not taken at all, rather than not with this value."""
-    values: Mapping[str, Any] = field(default_factory=dict)
-    content_filter: bool = False
-    categories: dict[str, Any] = field(default_factory=dict)
-    context_exceeded: bool = False
-    body: Any = None
+from azureai_core.errors import ErrorDetails
 
 
-def read_body(body: object) -> Facts:
-    """The facts of a decoded JSON body, or of a text body. Never raises.
+def read_body(body: object) -> ErrorDetails:
+    """The details of a decoded JSON body, or of a text body. Never raises.
 
     Understands the shapes that Azure endpoints send: nested and flat errors, `detail` as object, list or string,
     JSON or a Python repr inside the message, lists of strings, plain text and HTML. The names E1 to E31 in this
@@ -45,7 +30,7 @@ def read_body(body: object) -> Facts:
     inner_error = _first_dict(error, root, keys=("innererror", "inner_error"))
     filtered = _is_filter(code, inner_error)
     parameters = () if filtered else _parameters(error, details, message)
-    return Facts(
+    return ErrorDetails(
         message=message.strip() or (json.dumps(root)[:200] if root else ""),
         code=code,
         parameters=parameters,

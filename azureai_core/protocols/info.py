@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from azureai_core.types import Json, ModelInfo
+from collections.abc import Mapping
+from typing import Any
 
+from azureai_core.types import Json, ModelInfo, ResponseMeta
+
+from .base import WireProtocol
 from .reading import text_of
 
 # Spellings seen of the type: chat-completion, chat-completions, chat_completion, text_embeddings, image embedding, ...
@@ -29,3 +33,10 @@ def parse_info(body: Json) -> ModelInfo:
         model_provider_name=text_of(body.get("model_provider_name")),
         raw=body,
     )
+
+
+def _decode(body: Json, _meta: ResponseMeta, _payload: Mapping[str, Any]) -> ModelInfo:
+    return parse_info(body)
+
+
+INFO: WireProtocol[ModelInfo] = WireProtocol(route="/info", operation="", fields=frozenset(), decode=_decode)

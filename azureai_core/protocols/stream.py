@@ -3,109 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
 
-from azureai_core.errors import (
-    AzureAIError,
-    StreamError,
-    StreamInterruptedError,
-    error_from_frame,
-    mask,
-    public_url,
-    with_id,
-)
+from azureai_core.errors import AzureAIError, StreamError, StreamInterruptedError, with_id
 from azureai_core.json_text import from_odd_text
+from azureai_core.masking import mask, public_url
 from azureai_core.types import Completion, Delta, ResponseMeta
 
-from .chat_completions import ChatDecoder
+from .base import StreamDecoder
+from .error_responses import error_from_frame
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
-    from azureai_core.transport.http import Answer
+    import httpx
 
 DONE = b"[DONE]"
 Failure = TypeVar("Failure", bound=AzureAIError)
 
 
-class StreamState:
-    """What the generator of a stream shares with its owner.
-
-    The generator does not refer to the owner, so that a stream that is dropped is closed at once.
-    """
-
-    __slots__ = ("completion",)
-
-    def __init__(self) -> None:
-        self.completion: Callable[[], Completion] = _no_completion
-
-
-def _no_completion() -> Completion:
-    return Completion("")
-
-
-class DeltaStream(Iterator[Delta]):
-    """The deltas of an answer. Leaving the loop early, or `close()`, closes the connection."""
-
-    __slots__ = ("_deltas", "_state")
-
-    def __init__(self, deltas: Generator[Delta, None, None], state: StreamState) -> None:
-        self._deltas, self._state = deltas, state
-
-    def __iter__(self) -> Iterator[Delta]:  # noqa: PYI034
-        """The generator itself, so that a loop costs nothing more."""
-        return self._deltas
-
-    def __next__(self) -> Delta:
-        return next(self._deltas)
-
-    def close(self) -> None:
-        """Closes the connection; a stream that is over is closed already."""
-        self._deltas.close()
-
-    @property
-    def completion(self) -> Completion:
-        """The answer as far as it has come: the whole of it once the stream is over."""
-        return self._state.completion()
-
-
-class AsyncDeltaStream(AsyncIterator[Delta]):
-    """The same for `async for`."""
-
-    __slots__ = ("_deltas", "_state")
-
-    def __init__(self, deltas: AsyncGenerator[Delta, None], state: StreamState) -> None:
-        self._deltas, self._state = deltas, state
-
-    def __aiter__(self) -> AsyncIterator[Delta]:  # noqa: PYI034
-        """The generator itself, so that a loop costs nothing more."""
-        return self._deltas
-
-    async def __anext__(self) -> Delta:
-        return await anext(self._deltas)
-
-    async def aclose(self) -> None:
-        """Closes the connection; a stream that is over is closed already."""
-        await self._deltas.aclose()
-
-    @property
-    def completion(self) -> Completion:
-        """The answer as far as it has come: the whole of it once the stream is over."""
-        return self._state.completion()
-
-
 class DeltaReader:
-    """Reads the body of one stream: the deltas of each piece that it is fed, and what is left at its end."""
+    """Reads the body of one stream: the deltas of each chunk that it is fed, and what is left at its end."""
 
-    def __init__(self, answer: Answer, meta: ResponseMeta, secrets: Callable[[], tuple[str, ...]]) -> None:
-        self._answer = answer
+    def __init__(
+        self,
+        response: httpx.Response,
+        decoder: StreamDecoder,
+        meta: ResponseMeta,
+        secrets: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self._response = response
         self._meta = meta
         self._secrets = secrets
         self._sse = SSEDecoder()
-        self._parser = ChatDecoder()
+        self._decoder = decoder
         self._done = False
         self.began: float | None = None
         """When the first delta came, in seconds of `time.perf_counter`."""
@@ -113,11 +47,11 @@ class DeltaReader:
         """Whether the body had any event, be it one that says nothing."""
         self._silent_since: float | None = None
 
-    def feed(self, piece: bytes) -> Iterable[Delta]:
-        """The deltas of the events that a piece completes, each before the next event is looked at."""
-        events = self._sse.feed(piece)
+    def feed(self, chunk: bytes) -> Iterable[Delta]:
+        """The deltas of the events that a chunk completes, each before the next event is looked at."""
+        events = self._sse.feed(chunk)
         if not events:  # a comment that only keeps the connection alive is no event
-            self._wait(piece)
+            self._wait(chunk)
             return ()
         self.saw_events, self._silent_since = True, None
         if len(events) > 1:
@@ -125,8 +59,8 @@ class DeltaReader:
         delta = self._delta(events[0])
         return () if delta is None else (delta,)
 
-    def _wait(self, piece: bytes) -> None:
-        """Takes note of a piece that completes no event."""
+    def _wait(self, chunk: bytes) -> None:
+        """Takes note of a chunk that completes no event."""
 
     def _each(self, events: list[bytes]) -> Iterator[Delta]:
         for event in events:
@@ -143,7 +77,7 @@ class DeltaReader:
             frame = from_odd_text(event)
         if type(frame) is not dict or frame.get("error") or frame.get("object") == "error":
             raise self._no_delta(event, frame)
-        delta = self._parser.parse(frame)
+        delta = self._decoder.parse(frame)
         if self.began is not None:
             return delta
         self.began = time.perf_counter()
@@ -159,14 +93,14 @@ class DeltaReader:
         events = self._sse.flush()
         self.saw_events = self.saw_events or bool(events)
         yield from self._each(events)
-        rest = self._parser.flush()
+        rest = self._decoder.flush()
         if rest is not None:
             yield rest
 
     @property
     def is_complete(self) -> bool:
         """Whether a finish reason was seen. `[DONE]` is not asked for: Azure DeepSeek leaves it out."""
-        return self._parser.finish_reason is not None
+        return self._decoder.finish_reason is not None
 
     def interrupted(self, reason: str = "") -> StreamInterruptedError:
         """The error of a stream that ended too early."""
@@ -180,23 +114,23 @@ class DeltaReader:
     @property
     def source(self) -> str:
         """Where the stream comes from, for messages."""
-        url = public_url(self._answer.request.target.url)
+        url = public_url(self._response.request.url)
         return url + mask(with_id(self._meta.request_id), self._secrets())
 
     def with_partial(self, error: Failure) -> Failure:
         """The error, carrying the answer as far as it has come, if it had begun."""
-        self._parser.flush()  # text held back as the beginning of a tag is part of the answer
+        self._decoder.flush()  # text held back as the beginning of a tag is part of the answer
         error.partial = None if self.began is None else self.so_far()
         return error
 
     def so_far(self) -> Completion:
         """The answer as far as it has come."""
-        return self._parser.so_far(self._meta)
+        return self._decoder.so_far(self._meta)
 
     def _no_delta(self, event: bytes, frame: Any) -> AzureAIError:
         """The error that an event is, or that it is no frame."""
         if type(frame) is dict:
-            return self.with_partial(error_from_frame(frame, self._answer.response, secrets=self._secrets()))
+            return self.with_partial(error_from_frame(frame, self._response, secrets=self._secrets()))
         text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
         return self.with_partial(
             StreamError(

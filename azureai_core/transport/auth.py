@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,7 +16,8 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from azureai_core.endpoints import CREDENTIAL_VARIABLES, Endpoint
-from azureai_core.errors import MASK, ConfigurationError
+from azureai_core.errors import ConfigurationError
+from azureai_core.masking import MASK
 
 REFRESH_MARGIN = 300.0
 """Seconds before its expiry at which a token is fetched anew."""
@@ -41,7 +42,7 @@ class KeyAuth:
         key = self._key()
         return {"authorization": f"Bearer {key}", "api-key": key}
 
-    def sign(self, _headers: dict[str, str]) -> bool:
+    def sign(self, _headers: MutableMapping[str, str]) -> bool:
         """Nothing is missing: `headers` holds the credential. `False`: no other one is to be had."""
         return False
 
@@ -49,7 +50,7 @@ class KeyAuth:
         """The key as it is now: an `AzureKeyCredential` may be given a new one at any time."""
         return key_of(self._credential) or ""
 
-    async def asign(self, _headers: dict[str, str]) -> bool:
+    async def asign(self, _headers: MutableMapping[str, str]) -> bool:
         """The same."""
         return False
 
@@ -80,7 +81,7 @@ class TokenAuth:
         """None: the token is fetched when it is needed."""
         return {}
 
-    def sign(self, headers: dict[str, str]) -> bool:
+    def sign(self, headers: MutableMapping[str, str]) -> bool:
         """Puts a fresh token into a request's headers, where they have no credential; fetches one if need be.
 
         Whether the token was kept from before, and may have been revoked since.
@@ -91,7 +92,7 @@ class TokenAuth:
         headers["authorization"] = f"Bearer {kept or self._refresh()}"
         return kept is not None
 
-    async def asign(self, headers: dict[str, str]) -> bool:
+    async def asign(self, headers: MutableMapping[str, str]) -> bool:
         """The same without blocking the event loop."""
         if "authorization" in headers:
             return False

@@ -1,4 +1,4 @@
-"""Which transport a call goes through: one for sync code, one per running event loop, both made on first use."""
+"""Which httpx client a call goes through: one for sync code, one per running event loop, both made on first use."""
 
 from __future__ import annotations
 
@@ -7,78 +7,39 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary, finalize
+
+import httpx
 
 from azureai_core.endpoints import Endpoint
 from azureai_core.errors import ConfigurationError
 
-from .http import Answer, Request
-from .lazy import httpx
-from .pool import AsyncPoolTransport, PoolTransport, shared_ssl_context
-from .retry import RetryPolicy, RetryTransport
+from .pool import AsyncPoolTransport, PoolTransport
 
 
-class ClientTransport:
-    """Sends through an httpx client, sync or async, and never follows a redirect."""
+class Clients:
+    """The httpx clients of one `InferenceClient`. A caller's own client is used as it is and never closed."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def send(self, request: Request) -> Answer:
-        """The answer, its body still to be read."""
-        built = self._built(request)
-        return Answer.of(self._client.send(built, stream=True, follow_redirects=False), request)
-
-    async def asend(self, request: Request) -> Answer:
-        """The same without blocking the event loop."""
-        built = self._built(request)
-        return Answer.of(await self._client.send(built, stream=True, follow_redirects=False), request)
-
-    def _built(self, request: Request) -> httpx.Request:
-        """The request with the client's own headers and cookies."""
-        if self._client.is_closed:
-            raise ConfigurationError(
-                "The httpx client given as http_client is closed: keep it open while it is in use."
-            )
-        url = request.target.url
-        built: httpx.Request = self._client.build_request(
-            request.method,
-            url,
-            params=url.params or None,  # its own would replace the URL's
-            headers=request.headers,
-            content=request.content,
-            extensions={"timeout": request.timeout},
-        )
-        return built
-
-    def close(self) -> None:
-        """Closes the client."""
-        self._client.close()
-
-    async def aclose(self) -> None:
-        """Closes the client."""
-        await self._client.aclose()
-
-
-class Transports:
-    """The transports of one `InferenceClient`. A caller's own httpx client is used as it is and never closed."""
-
-    def __init__(self, endpoint: Endpoint, policy: RetryPolicy, http_client: Any, async_http_client: Any) -> None:
+    def __init__(self, endpoint: Endpoint, user_client: Any, async_user_client: Any, *, resend: bool) -> None:
         self._endpoint = endpoint
-        self._policy = policy
-        self.http_client, self.async_http_client = http_client, async_http_client
+        self._resend = resend
+        self.user_client: httpx.Client | None = user_client
+        self.async_user_client: httpx.AsyncClient | None = async_user_client
         self._lock = Lock()
-        self._sync: RetryTransport | None = self._wrap(http_client)
-        self._theirs: RetryTransport | None = self._wrap(async_http_client)
-        self._owns_sync = self._sync is None
+        self._sync: httpx.Client | None = None
         self._close_sync: Callable[[], object] | None = None
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Opened] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = WeakKeyDictionary()
+        self._proxy: str | None = None
         self._pid = os.getpid()
         self._inherited: list[Any] = []
 
-    def sync(self) -> RetryTransport:
-        """The transport of sync code, shared by all threads."""
+    def sync(self) -> httpx.Client:
+        """The client of sync code, shared by all threads."""
+        if self.user_client is not None:
+            _check_open(self.user_client, "http_client")
+            return self.user_client
         self._after_fork()
         made = self._sync
         if made is None:
@@ -86,86 +47,112 @@ class Transports:
                 made = self._sync = self._sync or self._new_sync()
         return made
 
-    def _new_sync(self) -> RetryTransport:
-        inner = self._new_client("Client") or PoolTransport(resend=self._policy.retry_broken)
-        self._close_sync = finalize(self, inner.close)
-        return RetryTransport(inner, self._policy)
+    def _new_sync(self) -> httpx.Client:
+        transport = PoolTransport(**self._options())
+        client = httpx.Client(transport=transport, trust_env=False)
+        self._close_sync = finalize(self, client.close)
+        return client
 
-    async def current(self) -> RetryTransport:
-        """The transport of the running event loop. It is closed with the loop, or when nobody refers to it."""
-        if self._theirs is not None:
-            return self._theirs
+    async def current(self) -> httpx.AsyncClient:
+        """The client of the running event loop. It is closed with the loop, or when nobody refers to it."""
+        if self.async_user_client is not None:
+            _check_open(self.async_user_client, "async_http_client")
+            return self.async_user_client
         self._after_fork()
         loop = asyncio.get_running_loop()
-        opened = self._by_loop.get(loop)
-        if opened is None:
-            inner = self._new_client("AsyncClient") or AsyncPoolTransport(resend=self._policy.retry_broken)
-            opened = _Opened(RetryTransport(inner, self._policy))
+        made = self._by_loop.get(loop)
+        if made is None:
+            transport = AsyncPoolTransport(**self._options())
+            made = _LoopClient(httpx.AsyncClient(transport=transport, trust_env=False))
             with self._lock:
                 for old in [old for old in self._by_loop if old.is_closed()]:
                     del self._by_loop[old]
-                self._by_loop[loop] = opened
-            await opened.arm()
-        return opened.transport
+                self._by_loop[loop] = made
+            await made.arm()
+        return made.client
+
+    def _options(self) -> dict[str, Any]:
+        """The arguments of a transport; the environment is read when it is made."""
+        self._proxy = proxy_for(self._endpoint)
+        return {"resend": self._resend, "proxy": self._proxy, "query": urlencode(self._endpoint.query)}
+
+    @property
+    def shown_proxy(self) -> str | None:
+        """The proxy that is used, without a user name and password."""
+        if self._proxy is None:
+            return None
+        url = httpx.URL(self._proxy)
+        return str(url.copy_with(username=None, password=None))
 
     def close(self) -> None:
-        """Closes the sync transport; a later call makes a new one."""
-        if self._owns_sync:
-            with self._lock:
-                close, self._close_sync, self._sync = self._close_sync, None, None
-            if close is not None:
-                close()
+        """Closes the sync client; a later call makes a new one."""
+        with self._lock:
+            close, self._close_sync, self._sync = self._close_sync, None, None
+        if close is not None:
+            close()
 
     async def aclose(self) -> None:
-        """Closes the transport of the running event loop, and the sync one."""
+        """Closes the client of the running event loop, and the sync one."""
         with self._lock:
-            opened = self._by_loop.pop(asyncio.get_running_loop(), None)
-        if opened is not None:
-            await opened.closer.aclose()
+            made = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if made is not None:
+            await made.closer.aclose()
         self.close()
-
-    def _wrap(self, client: Any) -> RetryTransport | None:
-        return None if client is None else RetryTransport(ClientTransport(client), self._policy)
-
-    def _new_client(self, kind: str) -> ClientTransport | None:
-        """A client of httpx's own where a proxy stands between us and the endpoint: its transport knows proxies."""
-        scheme = "http" if self._endpoint.is_plain_http else "https"
-        proxies = getproxies()
-        if not (proxies.get(scheme) or proxies.get("all")) or proxy_bypass(self._endpoint.host):
-            return None
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=60)
-        client = getattr(httpx, kind)(verify=shared_ssl_context(), limits=limits)
-        client.headers.clear()  # the request has its own
-        return ClientTransport(client)
 
     def _after_fork(self) -> None:
         """Leaves the parent's connections alone: two processes must not speak on one socket."""
         if self._pid == os.getpid():
             return
-        self._inherited += [self._sync if self._owns_sync else None, *self._by_loop.values()]
+        self._inherited += [self._sync, *self._by_loop.values()]
         self._lock, self._by_loop = Lock(), WeakKeyDictionary()
-        if self._owns_sync:
-            self._sync = self._close_sync = None
+        self._sync = self._close_sync = None
         self._pid = os.getpid()  # last: another thread of the child must find all else done
 
 
-class _Opened:
-    """An async transport that closes itself.
+class _LoopClient:
+    """An async client that closes itself.
 
     An event loop finalises the async generators that were started in it: when it shuts down (`asyncio.run` sees to
     that) and when one of them is garbage-collected. So the closing stands in a generator that waits for just that.
     """
 
-    def __init__(self, transport: RetryTransport) -> None:
-        self.transport = transport
-        self.closer = _close_with_loop(transport)
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.closer = _close_with_loop(client)
 
     async def arm(self) -> None:
         await self.closer.__anext__()
 
 
-async def _close_with_loop(transport: RetryTransport) -> AsyncGenerator[None, None]:
+async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        await transport.aclose()
+        await client.aclose()
+
+
+def _check_open(client: httpx.Client | httpx.AsyncClient, name: str) -> None:
+    if client.is_closed:
+        raise ConfigurationError(f"The httpx client given as {name} is closed: keep it open while it is in use.")
+
+
+def proxy_for(endpoint: Endpoint) -> str | None:
+    """URL of the proxy that the environment sets between us and an endpoint; never one for this machine itself.
+
+    Raises `ConfigurationError` when it is not one that httpx can use.
+    """
+    scheme = "http" if endpoint.is_plain_http else "https"
+    proxies = getproxies()
+    name = scheme if proxies.get(scheme) else "all"
+    proxy = proxies.get(name)
+    if not proxy or endpoint.is_loopback or proxy_bypass(endpoint.host):
+        return None
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        httpx.HTTPTransport(proxy=url, verify=False).close()
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        raise ConfigurationError(
+            f"The proxy in the environment variable {name.upper()}_PROXY cannot be used: {error}. Correct it, or name "
+            f"{endpoint.host} in NO_PROXY."
+        ) from None
+    return url

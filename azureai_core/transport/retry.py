@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing, closing, suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
 
-from .http import HTTPX_ERRORS, Answer, Request, Timeout
-from .lazy import httpx
+import httpx
+
+from azureai_core.limits import Throttle, asked_wait
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 """Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
@@ -27,7 +24,7 @@ class RetryPolicy:
     """How often and how patiently a call is repeated. All times are seconds."""
 
     max_retries: int = 2
-    """Repeats after the first attempt; 0 turns them off, and the waiting for a pause that a 429 asked for."""
+    """Retries after the first attempt; 0 turns them off, and the waiting for a pause that a 429 asked for."""
     backoff: float = 0.5
     """The wait before the first repeat; it doubles each time, less up to a quarter of jitter."""
     max_backoff: float = 8.0
@@ -45,7 +42,7 @@ class RetryPolicy:
     asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def wait_after_answer(self, attempt: int, answer: httpx.Response | Answer, elapsed: float = 0.0) -> float | None:
+    def wait_after_answer(self, attempt: int, answer: httpx.Response, elapsed: float = 0.0) -> float | None:
         """Seconds to wait before repeat `attempt + 1`, or `None` to give up. `Retry-After` wins over backoff."""
         if answer.status_code not in RETRIED_STATUSES:
             return None
@@ -72,120 +69,37 @@ class RetryPolicy:
         return float(min(self.max_backoff, self.backoff * 2**attempt) * random.uniform(0.75, 1.0))  # noqa: S311
 
 
-def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds the service asks to wait, from its three spellings, milliseconds first; `None` where it does not say."""
-    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        wait = _number(headers.get(name, ""))
-        if wait is not None:
-            return wait / 1000
-    text = headers.get("retry-after", "")
-    seconds = _number(text)
-    return _until(text) if seconds is None else seconds
+class Attempts:
+    """The attempts of one call: when each may begin, and whether another one follows. Each is made within it.
 
+    Args:
+        policy: how often and how patiently.
+        throttle: the pause of the deployment, and a limit on it.
+        tokens: about how many tokens the request costs, where a limit is set.
+        started: when the first attempt of the call began, by the policy's clock; `None` for now.
+    """
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return max(0.0, value) if math.isfinite(value) else None
+    def __init__(self, policy: RetryPolicy, throttle: Throttle, tokens: int, started: float | None) -> None:
+        self._policy, self._throttle, self._tokens = policy, throttle, tokens
+        self.started = policy.clock() if started is None else started
+        self._retries = 0
+        self._timeout: dict[str, float | None] = {}
 
-
-def _until(date: str) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-class RetryTransport:
-    """Repeats what its inner transport could not deliver, as the policy says, in both colours."""
-
-    def __init__(self, inner: Any, policy: RetryPolicy) -> None:
-        self._inner = inner
-        self._policy = policy
-
-    def send(self, request: Request) -> Answer:
-        """The first answer that is not to be repeated."""
-        attempts = _Attempts(self._policy, request)
-        while True:
-            pause = attempts.before()
-            while pause > 0:
-                self._policy.sleep(pause)
-                pause = attempts.grown()
-            try:
-                with attempts:
-                    answer: Answer = self._inner.send(request)
-            except httpx.TransportError as error:
-                wait = attempts.after_error(error)
-                if wait is None:
-                    raise
-            else:
-                wait = attempts.after_answer(answer)
-                if wait is None:
-                    return answer
-                _drain(answer)
-            self._policy.sleep(wait)
-
-    async def asend(self, request: Request) -> Answer:
-        """The same without blocking the event loop."""
-        attempts = _Attempts(self._policy, request)
-        while True:
-            pause = attempts.before()
-            while pause > 0:
-                await self._policy.asleep(pause)
-                pause = attempts.grown()
-            try:
-                with attempts:
-                    answer: Answer = await self._inner.asend(request)
-            except httpx.TransportError as error:
-                wait = attempts.after_error(error)
-                if wait is None:
-                    raise
-            else:
-                wait = attempts.after_answer(answer)
-                if wait is None:
-                    return answer
-                await _adrain(answer)
-            await self._policy.asleep(wait)
-
-    def close(self) -> None:
-        """Closes the inner transport."""
-        self._inner.close()
-
-    async def aclose(self) -> None:
-        """Closes the inner transport."""
-        await self._inner.aclose()
-
-
-class _Attempts:
-    """The attempts of one call: what both colours decide alike. Each attempt is made within it, as a context."""
-
-    def __init__(self, policy: RetryPolicy, request: Request) -> None:
-        self._policy = policy
-        self._request = request
-        if request.started is None:
-            request.started = policy.clock()
-        self._started = request.started
-        self._repeats = 0
-        self._throttle = request.throttle
-        self._timeout: Timeout = {}
-
-    def before(self) -> float:
+    def delay(self) -> float:
         """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
         patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; a limit of theirs still holds
         now = self._policy.clock()
-        pause = self._throttle.delay(now, self._request.tokens, heed_pause=patient)
+        pause = self._throttle.delay(now, self._tokens, heed_pause=patient)
         if pause > 0:
             self._held_from = max(now, self._throttle.paused_until)
             self._held_until = now + pause + self._policy.max_retries * self._policy.max_retry_after
             self._check_deadline(pause)
         return pause
 
-    def grown(self) -> float:
+    def extended_delay(self) -> float:
         """Seconds by which the pause has grown while the attempt was held back: another caller may have met a 429.
 
-        One that never ends is held to no longer than repeats of its own would have taken.
+        One that never ends is held to no longer than retries of its own would have taken.
         """
         now, until = self._policy.clock(), self._throttle.paused_until
         pause = max(until - now, until - self._held_from)  # those whom a limit spreads over time stay as far apart
@@ -199,45 +113,34 @@ class _Attempts:
         if self._policy.deadline is not None and self._elapsed() + pause >= self._policy.deadline:
             raise httpx.PoolTimeout(f"the deployment is paused for {pause:.3g} s, past the deadline")
 
-    def __enter__(self) -> None:
-        """Cuts the request's timeouts to what the deadline leaves, until the answer has begun."""
+    def cut(self, timeout: dict[str, float | None]) -> None:
+        """Cuts the timeouts of a request to what the deadline leaves, until the answer has begun."""
         if self._policy.deadline is None:
             return
         left = max(0.001, self._policy.deadline - self._elapsed())
-        self._timeout = dict(self._request.timeout)
+        self._timeout = dict(timeout)
         for name, value in self._timeout.items():
-            self._request.timeout[name] = left if value is None else min(value, left)
+            timeout[name] = left if value is None else min(value, left)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self._policy.deadline is not None:  # httpcore reads the mapping anew for the body
-            self._request.timeout.update(self._timeout)
+    def restore(self, timeout: dict[str, float | None]) -> None:
+        """Gives a request its own timeouts back: they hold for the answer that is being read."""
+        if self._policy.deadline is not None:
+            timeout.update(self._timeout)
 
-    def after_answer(self, answer: Answer) -> float | None:
-        wait = self._policy.wait_after_answer(self._repeats, answer, self._elapsed())
-        self._repeats += 1
+    def wait_after_answer(self, answer: httpx.Response) -> float | None:
+        """Seconds to wait before the next attempt; `None` when this answer is the one."""
+        wait = self._policy.wait_after_answer(self._retries, answer, self._elapsed())
+        self._retries += 1
         asked = asked_wait(answer.headers) if answer.status_code == 429 else None  # noqa: PLR2004
         pause = asked if asked is not None and asked <= self._policy.max_retry_after else None
         self._throttle.learn(self._policy.clock(), answer.headers, pause)
         return wait
 
-    def after_error(self, error: httpx.TransportError) -> float | None:
-        wait = self._policy.wait_after_error(self._repeats, error, self._elapsed())
-        self._repeats += 1
+    def wait_after_error(self, error: httpx.TransportError) -> float | None:
+        """Seconds to wait before the next attempt; `None` when the error is to be raised."""
+        wait = self._policy.wait_after_error(self._retries, error, self._elapsed())
+        self._retries += 1
         return wait
 
     def _elapsed(self) -> float:
-        return self._policy.clock() - self._started
-
-
-def _drain(answer: Answer) -> None:
-    """Reads a refused answer to its end, so that its connection is used again."""
-    with closing(answer), suppress(httpx.HTTPError), HTTPX_ERRORS:
-        for _ in answer.pieces():
-            pass
-
-
-async def _adrain(answer: Answer) -> None:
-    async with aclosing(answer):
-        with suppress(httpx.HTTPError), HTTPX_ERRORS:
-            async for _ in answer.apieces():
-                pass
+        return self._policy.clock() - self.started

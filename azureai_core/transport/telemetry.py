@@ -21,8 +21,6 @@ from urllib.parse import urlsplit
 from azureai_core.endpoints import Endpoint
 from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
 from azureai_core.protocols.embeddings import EncodedEmbeddings
-from azureai_core.protocols.reading import text_of
-from azureai_core.protocols.usage import parse_usage
 from azureai_core.types import Completion, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -30,19 +28,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("azureai_core")
 
-OPERATIONS = {
-    "/chat/completions": "chat",
-    "/completions": "text_completion",
-    "/embeddings": "embeddings",
-    "/images/embeddings": "embeddings",
-}
-
 
 class Observation:
-    """What is seen of one call: a span around it and metrics where OpenTelemetry is installed, and a log record."""
+    """What is recorded of one call: a span around it and metrics where OpenTelemetry is installed, and a log record."""
 
-    def __init__(self, endpoint: Endpoint, route: str, payload: Mapping[str, Any]) -> None:
-        self.endpoint, self.route, self.payload = endpoint, route, payload
+    def __init__(self, endpoint: Endpoint, route: str, operation: str, payload: Mapping[str, Any]) -> None:
+        self.endpoint, self.route, self.operation, self.payload = endpoint, route, operation, payload
         self.started = time.perf_counter()
         self.first_chunk: float | None = None
         self.model: str | None = None
@@ -55,17 +46,17 @@ class Observation:
         self._span: Any = None
 
     def __enter__(self) -> Self:
-        if _has_otel():
+        if self.operation and _has_otel():
             with _harmless():
                 self._span = _start_span(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        is_logged = logger.isEnabledFor(logging.DEBUG)
+        is_logged = bool(self.operation) and logger.isEnabledFor(logging.DEBUG)
         if self._span is None and not is_logged:
             return
         if self._follows is not None:
-            self.answered(self._follows.so_far())
+            self.note(self._follows.so_far())
             self.first_chunk = self._follows.began
         if is_logged:
             with _harmless():
@@ -73,12 +64,14 @@ class Observation:
         if self._span is not None:
             _finish(self._span, self, error)
 
-    def answered(self, completion: Completion) -> Completion:
-        """Notes a whole answer, and gives it back."""
-        self.model, self.id, self.usage = completion.model, completion.id, completion.usage
-        self.finish_reason = completion.finish_reason
-        self.text, self.reasoning, self.calls = completion.content, completion.reasoning, completion.tool_calls
-        return completion
+    def note(self, answer: Any) -> None:
+        """Notes a whole answer."""
+        if isinstance(answer, Completion):
+            self.model, self.id, self.usage = answer.model, answer.id, answer.usage
+            self.finish_reason = answer.finish_reason
+            self.text, self.reasoning, self.calls = answer.content, answer.reasoning, answer.tool_calls
+        elif isinstance(answer, EncodedEmbeddings):
+            self.model, self.usage = answer.model, answer.usage
 
     def follow(self, stream: DeltaReader) -> None:
         """Notes what a stream has brought by its end."""
@@ -87,11 +80,6 @@ class Observation:
     def chunk(self) -> None:
         """Notes the time of the first chunk."""
         self.first_chunk = time.perf_counter()
-
-    def embedded(self, answer: EncodedEmbeddings) -> EncodedEmbeddings:
-        """Notes what an answer says beside its vectors, and gives it back."""
-        self.model, self.usage = text_of(answer.body.get("model")) or None, parse_usage(answer.body.get("usage"))
-        return answer
 
 
 @contextmanager
@@ -103,23 +91,23 @@ def _harmless() -> Iterator[None]:
         logger.debug("not recorded: %s", type(error).__name__)
 
 
-def _log(seen: Observation, error: BaseException | None) -> None:
-    elapsed = (time.perf_counter() - seen.started) * 1000
-    logger.debug("POST %s%s %s in %.0f ms", seen.endpoint.base_url, seen.route, _outcome(seen, error), elapsed)
+def _log(call: Observation, error: BaseException | None) -> None:
+    elapsed = (time.perf_counter() - call.started) * 1000
+    logger.debug("POST %s%s %s in %.0f ms", call.endpoint.base_url, call.route, _outcome(call, error), elapsed)
     if os.environ.get("AZUREAI_LOG_BODIES", "").lower() == "true":
         from azureai_core.json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
-        logger.debug("request %s answer %s", to_json_text(seen.payload), seen.text)
+        logger.debug("request %s answer %s", to_json_text(call.payload), call.text)
 
 
-def _outcome(seen: Observation, error: BaseException | None) -> str:
+def _outcome(call: Observation, error: BaseException | None) -> str:
     if isinstance(error, APIStatusError):
         return f"failed: {error.status_code} {type(error).__name__}, request id {error.request_id}"
     if error is not None:
         return f"ended: {type(error).__name__}"
-    usage = seen.usage
+    usage = call.usage
     tokens = f", {usage.prompt_tokens}+{usage.completion_tokens} tokens" if usage else ""
-    return f"answered: model {seen.model}, finish {seen.finish_reason}{tokens}"
+    return f"answered: model {call.model}, finish {call.finish_reason}{tokens}"
 
 
 # ---------------------------------------------------------------------------- OpenTelemetry
@@ -131,12 +119,12 @@ def _has_otel() -> bool:
     return find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None
 
 
-def _attributes(seen: Observation) -> dict[str, Any]:
-    host, port = _address(seen.endpoint.base_url)
+def _attributes(call: Observation) -> dict[str, Any]:
+    host, port = _address(call.endpoint.base_url)
     known = {
-        "gen_ai.operation.name": OPERATIONS[seen.route],
-        "gen_ai.provider.name": "azure.ai.openai" if seen.endpoint.is_openai else "azure.ai.inference",
-        "gen_ai.request.model": seen.payload.get("model"),
+        "gen_ai.operation.name": call.operation,
+        "gen_ai.provider.name": "azure.ai.openai" if call.endpoint.is_openai else "azure.ai.inference",
+        "gen_ai.request.model": call.payload.get("model"),
         "server.address": host,
         "server.port": port,
     }
@@ -149,41 +137,41 @@ def _address(url: str) -> tuple[str | None, int]:
     return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
 
 
-def _start_span(seen: Observation) -> Any:
+def _start_span(call: Observation) -> Any:
     from opentelemetry import trace  # noqa: PLC0415  the extra [otel]
 
-    attributes = _attributes(seen)
+    attributes = _attributes(call)
     for name in ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "seed"):
-        if isinstance(seen.payload.get(name), int | float):
-            attributes[f"gen_ai.request.{name}"] = seen.payload[name]
-    if seen.payload.get("stream"):
+        if isinstance(call.payload.get(name), int | float):
+            attributes[f"gen_ai.request.{name}"] = call.payload[name]
+    if call.payload.get("stream"):
         attributes["gen_ai.request.stream"] = True
-    name = f"{OPERATIONS[seen.route]} {seen.payload.get('model') or ''}".strip()
+    name = f"{call.operation} {call.payload.get('model') or ''}".strip()
     return trace.get_tracer("azureai_core").start_span(name, kind=trace.SpanKind.CLIENT, attributes=attributes)
 
 
-def _finish(span: Any, seen: Observation, error: BaseException | None) -> None:
+def _finish(span: Any, call: Observation, error: BaseException | None) -> None:
     if span.is_recording():
-        _tell(span, seen, error)
+        _tell(span, call, error)
     with _harmless():
         span.end()
     with _harmless():
-        _record_metrics(seen, error)
+        _record_metrics(call, error)
 
 
-def _tell(span: Any, seen: Observation, error: BaseException | None) -> None:
+def _tell(span: Any, call: Observation, error: BaseException | None) -> None:
     with _harmless():
-        _describe(span, seen)
+        _describe(span, call)
     with _harmless():
         if os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").lower() == "true":
-            span.set_attributes(_content(seen))
+            span.set_attributes(_content(call))
     with _harmless():
         if error is not None and not isinstance(error, GeneratorExit):
             _mark_failed(span, error)
 
 
-def _describe(span: Any, seen: Observation) -> None:
-    usage = seen.usage or Usage()
+def _describe(span: Any, call: Observation) -> None:
+    usage = call.usage or Usage()
     counts = {
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.completion_tokens,
@@ -191,33 +179,33 @@ def _describe(span: Any, seen: Observation) -> None:
         "reasoning.output_tokens": usage.reasoning_tokens,
     }
     found = {
-        "gen_ai.response.model": seen.model,
-        "gen_ai.response.id": seen.id,
-        "gen_ai.response.finish_reasons": (seen.finish_reason,) if seen.finish_reason else None,
-        "gen_ai.response.time_to_first_chunk": None if seen.first_chunk is None else seen.first_chunk - seen.started,
-        **{f"gen_ai.usage.{name}": count for name, count in counts.items() if seen.usage},
+        "gen_ai.response.model": call.model,
+        "gen_ai.response.id": call.id,
+        "gen_ai.response.finish_reasons": (call.finish_reason,) if call.finish_reason else None,
+        "gen_ai.response.time_to_first_chunk": None if call.first_chunk is None else call.first_chunk - call.started,
+        **{f"gen_ai.usage.{name}": count for name, count in counts.items() if call.usage},
     }
     span.set_attributes({name: value for name, value in found.items() if value is not None})
 
 
-def _content(seen: Observation) -> dict[str, str]:
+def _content(call: Observation) -> dict[str, str]:
     """What was asked and answered, as the conventions' lists of messages with parts."""
     from azureai_core.json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
-    text = seen.payload.get("prompt") or seen.payload.get("input")
-    messages = seen.payload.get("messages") or [{"role": "user", "content": text}]
+    text = call.payload.get("prompt") or call.payload.get("input")
+    messages = call.payload.get("messages") or [{"role": "user", "content": text}]
     asked = [{"role": message.get("role"), "parts": _parts(message)} for message in messages]
-    answered = {"role": "assistant", "parts": _said_parts(seen), "finish_reason": seen.finish_reason}
+    answered = {"role": "assistant", "parts": _said_parts(call), "finish_reason": call.finish_reason}
     found = {"gen_ai.input.messages": asked, "gen_ai.output.messages": [answered]}
     return {name: to_json_text(_without_data(value)) for name, value in found.items()}
 
 
-def _said_parts(seen: Observation) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": seen.reasoning}] if seen.reasoning else []
-    if seen.text or not seen.calls:
-        parts.append({"type": "text", "content": seen.text})
-    calls = [{"id": call.id, "name": call.name or "", "arguments": call.arguments} for call in seen.calls]
-    return parts + [{"type": "tool_call", **call} for call in calls]
+def _said_parts(call: Observation) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": call.reasoning}] if call.reasoning else []
+    if call.text or not call.calls:
+        parts.append({"type": "text", "content": call.text})
+    calls = [{"id": c.id, "name": c.name or "", "arguments": c.arguments} for c in call.calls]
+    return parts + [{"type": "tool_call", **c} for c in calls]
 
 
 def _without_data(value: Any) -> Any:
@@ -265,16 +253,16 @@ def _instruments() -> tuple[Any, Any, Any]:
     )
 
 
-def _record_metrics(seen: Observation, error: BaseException | None) -> None:
+def _record_metrics(call: Observation, error: BaseException | None) -> None:
     duration, tokens, first_chunk = _instruments()
-    attributes = _attributes(seen)
-    if seen.model:
-        attributes["gen_ai.response.model"] = seen.model
-    if seen.first_chunk is not None:
-        first_chunk.record(seen.first_chunk - seen.started, attributes)
-    if seen.usage:
-        tokens.record(seen.usage.prompt_tokens, {**attributes, "gen_ai.token.type": "input"})
-        tokens.record(seen.usage.completion_tokens, {**attributes, "gen_ai.token.type": "output"})
+    attributes = _attributes(call)
+    if call.model:
+        attributes["gen_ai.response.model"] = call.model
+    if call.first_chunk is not None:
+        first_chunk.record(call.first_chunk - call.started, attributes)
+    if call.usage:
+        tokens.record(call.usage.prompt_tokens, {**attributes, "gen_ai.token.type": "input"})
+        tokens.record(call.usage.completion_tokens, {**attributes, "gen_ai.token.type": "output"})
     failed = error is not None and not isinstance(error, GeneratorExit)
     outcome = {"error.type": _error_type(error)} if failed and error is not None else {}
-    duration.record(time.perf_counter() - seen.started, {**attributes, **outcome})
+    duration.record(time.perf_counter() - call.started, {**attributes, **outcome})

@@ -603,4 +603,4 @@ def test_all_at_once_gives_the_garbage_collector_no_occasion():
 
     assert collections(lambda: EncodedEmbeddings(3000, {"data": rows}, ResponseMeta()).fill(places, 0)) == 0
     assert places == [[n, n] for n in range(3000)]
-    assert collections(lambda: EncodedEmbeddings(3000, {"data": rows}, ResponseMeta()).unpacked()) >= 3
+    assert collections(lambda: EncodedEmbeddings(3000, {"data": rows}, ResponseMeta()).decoded()) >= 3

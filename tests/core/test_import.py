@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from azureai_core import InferenceClient
-from fakes import chat, streamed
 
 HEAVY = ("httpx", "httpcore", "azure", "pydantic", "opentelemetry", "langchain_core", "llama_index")
 
@@ -28,22 +27,6 @@ def test_nothing_heavy_is_loaded_before_the_first_call(code):
     done = subprocess.run([sys.executable, "-W", "error", "-c", check], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
-
-
-def test_calls_load_no_httpx(fake_service):
-    """Whole and streamed, in both colours: they stand on httpcore, which loads in half of the time."""
-    fake_service.plays(chat(), chat(), streamed("Hello"), streamed("Hello"))
-    code = (
-        "import asyncio, sys\nfrom azureai_core import InferenceClient\n"
-        "payload = {'messages': [{'role': 'user', 'content': 'Hi'}]}\n"
-        "async def both(c):\n await c.acomplete(payload)\n return [d async for d in c.astream(payload)]\n"
-        f"with InferenceClient({fake_service.url!r} + '/v1', 'key', model='m') as c:\n"
-        " c.complete(payload)\n asyncio.run(both(c))\n list(c.stream(payload))\n"
-        "print([n for n in ('httpcore', 'httpx') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "['httpcore']"
 
 
 def test_a_constructor_opens_nothing(fake_service, make_client):

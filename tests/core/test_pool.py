@@ -27,7 +27,8 @@ from azureai_core import (
 from azureai_core import client as _client
 from azureai_core.transport import auth as _auth
 from azureai_core.transport import pool as pool_module
-from azureai_core.transport.clients import Transports
+from azureai_core.transport import tls
+from azureai_core.transport.clients import Clients
 from fakes import CUT, HANG, KEY, RESET, FakeService, Reply, chat, delta, events, streamed, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}
@@ -657,7 +658,7 @@ def test_tls_is_checked_with_one_context_for_all(fake_service, colour):
         ):
             colour.call(client, "complete", HI)
 
-    assert pool_module.shared_ssl_context() is pool_module.shared_ssl_context()
+    assert tls.ssl_context() is tls.ssl_context()
 
 
 BAD_HEAD = Reply(200, "", {"x": "y\r\nno header"})
@@ -755,8 +756,8 @@ def test_a_fork_while_a_token_is_fetched(fake_service, make_client):
     assert call.result().content == "Hello"
 
 
-class _Interrupted(Transports):
-    """Transports whose lock, when it is renewed after a fork, lets another thread go first."""
+class _Interrupted(Clients):
+    """Clients whose lock, when it is renewed after a fork, lets another thread go first."""
 
     meanwhile = None
 
@@ -770,13 +771,13 @@ class _Interrupted(Transports):
 
 def test_two_threads_of_a_child_leave_the_parents_connections_alone(make_client):
     """The second must not believe that the first is done."""
-    transports = _Interrupted(make_client().endpoint, RetryPolicy(), None, None)
-    parents = transports.sync()
+    clients = _Interrupted(make_client().endpoint, None, None, resend=True)
+    parents = clients.sync()
     found = []
-    transports.meanwhile = lambda: found.append(transports.sync())
-    transports._pid = -1  # as a child sees it
+    clients.meanwhile = lambda: found.append(clients.sync())
+    clients._pid = -1  # as a child sees it
 
-    found.append(transports.sync())
+    found.append(clients.sync())
 
     assert len(found) == 2
     assert parents not in found

@@ -21,8 +21,7 @@ from azureai_core import (
     ServerError,
     UnsupportedParameterWarning,
 )
-from azureai_core.limits import Throttle
-from azureai_core.transport.retry import asked_wait
+from azureai_core.limits import Throttle, asked_wait
 from fakes import CUT, HANG, RESET, FakeClock, Reply, chat, delta, events, until_error
 
 HI = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}

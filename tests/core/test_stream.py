@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
-from azureai_core.limits import Throttle
-from azureai_core.protocols.chat_completions import parse_delta
+from azureai_core.protocols.chat_completions import ChatDecoder, parse_delta
 from azureai_core.protocols.stream import DeltaReader
 from azureai_core.protocols.tool_calls import CallAssembler
-from azureai_core.transport.http import Answer, Request, Target
 from fakes import DONE, USAGE, delta, frame, gathered
 
 FRAMES = st.lists(
@@ -41,8 +40,8 @@ FRAMES = st.lists(
 
 
 def read(pieces):
-    request = Request("POST", Target("http://h/"), {}, None, {}, Throttle(None))
-    reader = DeltaReader(Answer(request, 200, (), None), ResponseMeta(), tuple)
+    response = httpx.Response(200, request=httpx.Request("POST", "http://h/"))
+    reader = DeltaReader(response, ChatDecoder(), ResponseMeta(), tuple)
     deltas = [d for piece in pieces for d in reader.feed(piece)]
     deltas += reader.end()
     return [replace(d, tool_calls=named(d.tool_calls)) for d in deltas], reader.interrupted().partial

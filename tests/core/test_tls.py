@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from azureai_core import APIConnectionError, InferenceClient
-from azureai_core.transport.pool import shared_ssl_context
 
 ANSWER = {"id": "1", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}
 FRAME = {"id": "1", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}
@@ -84,9 +83,7 @@ def https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    shared_ssl_context.cache_clear()
     yield f"https://127.0.0.1:{server.server_port}/v1"
-    shared_ssl_context.cache_clear()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -112,7 +109,6 @@ async def test_async_calls_share_a_connection(https: str) -> None:
 def test_an_untrusted_certificate_is_refused(https: str, colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent; the error says that the certificate is the reason."""
     monkeypatch.delenv("SSL_CERT_FILE")
-    shared_ssl_context.cache_clear()
     client = InferenceClient(https, "key", model="m", max_retries=0)
 
     with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -130,7 +126,6 @@ def test_a_folder_of_certificates_is_trusted(
     (tmp_path / "loopback.pem").rename(folder / "2101a20a.0")
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))
-    shared_ssl_context.cache_clear()
 
     with InferenceClient(https, "key", model="m") as client:
         answer = client.complete(ASKED) if colour == "sync" else asyncio.run(client.acomplete(ASKED))
