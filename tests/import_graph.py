@@ -25,6 +25,29 @@ def modules(package: str) -> Graph:
     }
 
 
+def all_modules(package: str, *, type_checking: bool) -> Graph:
+    """Dotted name → dotted names of what it imports of its own package, over every module of every level.
+
+    With `type_checking`, imports under `if TYPE_CHECKING:` count as well. A package is named like its folder, and stands
+    for its `__init__.py`. An import of a module runs the `__init__.py` of the packages above it; those do not count.
+    """
+    files = {_dotted(file): file for file in (SOURCE / package).rglob("*.py")}
+    return {name: _imported(file, set(files), type_checking) - {name} for name, file in sorted(files.items())}
+
+
+def subpackages(graph: Graph) -> Graph:
+    """A graph of `all_modules` with the modules of one sub-package as one: `a.b.c` and `a.b` count as `a.b`."""
+    found: Graph = {_second_level(name): set() for name in graph}
+    for name, near in graph.items():
+        found[_second_level(name)] |= {_second_level(other) for other in near} - {_second_level(name)}
+    return found
+
+
+def circular(graph: Graph) -> list[str]:
+    """The names that can be reached from themselves."""
+    return [name for name in graph if name in _reachable(graph, name)]
+
+
 def packages() -> Graph:
     """Package of ours → what it imports of ours and of others, the standard library not counted."""
     import sys
@@ -56,6 +79,30 @@ def _reachable(graph: Graph, start: str) -> set[str]:
     return seen
 
 
+def _dotted(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _second_level(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+def _imported(file: Path, known: set[str], type_checking: bool) -> set[str]:
+    nodes = _all_imports(file) if type_checking else _at_run_time(file)
+    return {name for node in nodes for name in _targets(node, file, known)}
+
+
+def _targets(node: ast.Import | ast.ImportFrom, file: Path, known: set[str]) -> set[str]:
+    """The known modules that an import names: `from a import b` is `a.b` where that is a module, else `a`."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names} & known
+    place = file.relative_to(SOURCE).with_suffix("").parts[: -node.level] if node.level else ()
+    module = ".".join((*place, *([node.module] if node.module else [])))
+    inner = {f"{module}.{alias.name}" for alias in node.names}
+    return inner & known | ({module} & known if inner - known else set())
+
+
 def _names(folder: Path) -> set[str]:
     inner = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
     return {file.stem for file in folder.glob("*.py")} - {"__init__"} | inner
@@ -74,7 +121,15 @@ def _at_run_time(file: Path) -> list[ast.Import | ast.ImportFrom]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    return [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and n not in for_types]
+    return [node for node in _imports(tree) if node not in for_types]
+
+
+def _all_imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
+    return _imports(ast.parse(file.read_text("utf-8")))
+
+
+def _imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _near(node: ast.Import | ast.ImportFrom, file: Path, package: str) -> set[str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 import documents
 import import_graph
 from documents import DOCS
+from import_graph import SOURCE
 
 PAGE = DOCS / "architecture.md"
 PACKAGES, CORE = (block.code for block in documents.blocks(PAGE) if block.language == "mermaid")
@@ -59,6 +63,47 @@ def test_the_core_has_no_circles() -> None:
     graph = import_graph.modules("azureai_core")
 
     assert [name for name in graph if name in import_graph._reachable(graph, name)] == []
+
+
+EMULATOR = import_graph.all_modules("azureai_emulator", type_checking=True)
+
+
+def test_the_emulator_has_no_circles() -> None:
+    """No module imports itself by way of others, imports for types and inside functions included."""
+    assert import_graph.circular(EMULATOR) == []
+
+
+def test_the_emulators_sub_packages_import_only_those_listed_above_them() -> None:
+    """The table of the page is their order, from what goes over the connection to the running server."""
+    names = [f"azureai_emulator.{row[0].strip('`/')}" for row in documents.table(DOCS / "emulator.md", "The code")]
+    graph = import_graph.subpackages(EMULATOR)
+    level = {name: place for place, name in enumerate(names)}
+    upward = [(a, b) for a, b in edges(graph) if a in level and level.get(b, len(names)) >= level[a]]
+
+    assert set(names) == {name for name in graph if (SOURCE / name.replace(".", "/")).is_dir()} - {"azureai_emulator"}
+    assert upward == []
+    assert import_graph.circular(graph) == []
+
+
+@pytest.mark.parametrize("type_checking", [True, False])
+def test_a_circle_is_found(type_checking: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs through a nested module, a function and an import for types."""
+    (tmp_path / "p" / "inner").mkdir(parents=True)
+    (tmp_path / "p" / "__init__.py").write_text("")
+    (tmp_path / "p" / "a.py").write_text("from p.inner import b\n")
+    (tmp_path / "p" / "inner" / "__init__.py").write_text("")
+    (tmp_path / "p" / "inner" / "b.py").write_text("def f():\n    from ..c import value\n")
+    (tmp_path / "p" / "c.py").write_text(
+        "if TYPE_CHECKING:\n    from . import a\nimport p.inner.b as other\nvalue = 1\n"
+    )
+    monkeypatch.setattr(import_graph, "SOURCE", tmp_path)
+
+    graph = import_graph.all_modules("p", type_checking=type_checking)
+
+    assert graph["p.a"] == {"p.inner.b"}
+    assert graph["p.inner.b"] == {"p.c"}
+    assert graph["p.c"] == ({"p.a", "p.inner.b"} if type_checking else {"p.inner.b"})
+    assert import_graph.circular(graph) == (["p.a", "p.c", "p.inner.b"] if type_checking else ["p.c", "p.inner.b"])
 
 
 def test_each_package_is_described() -> None:

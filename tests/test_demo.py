@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from azureai_emulator import Emulator, _local, _weights
+from azureai_emulator import Emulator
+from azureai_emulator.brains import local, weights
 
 DEMO = Path(__file__).resolve().parent.parent / "examples" / "demo.py"
 PARTS = ("LangChain: a chain", "LangGraph: an agent", "structured output", "RAG query", "FunctionAgent", "On the wire")
@@ -60,7 +61,7 @@ def test_the_demo_runs_on_a_given_endpoint_that_has_no_embeddings(azureai_emulat
 
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(
-    not all(find_spec(name) for name in _local._LIBRARIES) or not _weights.is_pulled(),
+    not all(find_spec(name) for name in local._LIBRARIES) or not weights.is_pulled(),
     reason='needs pip install "azureai-adapters[local]" and azureai models pull',
 )
 def test_the_demo_runs_wholly_on_the_local_brain() -> None:

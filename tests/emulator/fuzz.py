@@ -27,12 +27,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
-from azureai_emulator import DEPLOYMENTS, _gate
-from azureai_emulator._fault_spec import parse_fault
+from azureai_emulator import DEPLOYMENTS
+from azureai_emulator.api.fields import STANDARD_FIELDS
+from azureai_emulator.api.request import MAX_BODY
+from azureai_emulator.faults.spec import parse_fault
 
 PATIENCE = 20.0
 """Seconds to wait for an answer before it counts as none."""
-FIELDS = sorted(set().union(*_gate.STANDARD_FIELDS.values()) | {"n", "stream_options", "parallel_tool_calls", "foo"})
+FIELDS = sorted(set().union(*STANDARD_FIELDS.values()) | {"n", "stream_options", "parallel_tool_calls", "foo"})
 
 # Bodies
 
@@ -412,7 +414,7 @@ def _round(target: Target, seed: int) -> None:
 
 def too_large(target: Target) -> int:
     """The status for a body beyond the limit, which is sent to its end."""
-    size = _gate.MAX_BODY + 1
+    size = MAX_BODY + 1
     head = f"POST /openai/v1/embeddings HTTP/1.1\r\nHost: x\r\napi-key: {target.key}\r\nContent-Length: {size}\r\n\r\n"
     piece = b"x" * 1_000_000
     with target.connect() as connection:

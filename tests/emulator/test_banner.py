@@ -16,8 +16,8 @@ import pytest
 from azureai_cli import _emulate
 from azureai_emulator import DEPLOYMENTS, Deployment, Record, serve
 from azureai_emulator.__main__ import main
-from azureai_emulator._banner import plain, skills
-from azureai_emulator._deployments import MISTRAL, PHI_3
+from azureai_emulator.catalog.shipped import MISTRAL, PHI_3
+from azureai_emulator.server.banner import plain, skills
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 from azureai_emulator import serve
 from azureai_emulator.__main__ import main
-from azureai_emulator._config import ConfigError, load_deployments
+from azureai_emulator.catalog.config import ConfigError, load_deployments
 
 GOOD = """
 [[deployments]]
@@ -66,7 +66,7 @@ def test_a_file_says_what_is_served(write):
 
 def test_a_brain_may_be_anyones(write):
     """`package.module:Name`, a class or an object."""
-    path = write('[[deployments]]\nname = "a"\nprofile = "gpt"\nbrain = "azureai_emulator._brains:EchoBrain"')
+    path = write('[[deployments]]\nname = "a"\nprofile = "gpt"\nbrain = "azureai_emulator.brains.registry:EchoBrain"')
 
     assert type(load_deployments(path)[0].brain).__name__ == "EchoBrain"
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from azureai_emulator import Deployment, Endpoint, Fault, serve
-from azureai_emulator._deployments import GPT
+from azureai_emulator.catalog.shipped import GPT
 
 VERSION = {"api-version": "2024-05-01-preview"}
 DOCS = Path(__file__).parents[2] / "docs" / "emulator.md"
@@ -56,7 +56,7 @@ def test_its_faults_disturb_nobody_else(azureai_emulator, azureai_endpoint, ask)
 
 
 def test_its_key_is_wrong_afterwards(azureai_emulator, ask):
-    """The space is closed with the block."""
+    """The session is closed with the block."""
     with azureai_emulator.isolated() as endpoint:
         assert ask(endpoint=endpoint).status_code == 200
     assert ask(endpoint=endpoint).status_code == 401

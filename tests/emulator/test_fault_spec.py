@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from azureai_emulator import Fault
-from azureai_emulator._fault_spec import parse_fault, read_faults
+from azureai_emulator.faults.spec import parse_fault, read_faults
 
 
 @pytest.mark.parametrize(

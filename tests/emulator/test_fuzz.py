@@ -11,9 +11,14 @@ from fuzz import ANY_BODY, FIELDS, SCHEMA, TOOLS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azureai_emulator import _app, _gate, serve
-from azureai_emulator._deployments import DEPLOYMENTS
-from azureai_emulator._service import Stream, encode_json
+from azureai_emulator import serve
+from azureai_emulator.api import routes
+from azureai_emulator.api.fields import STANDARD_FIELDS
+from azureai_emulator.api.request import Incoming, Task
+from azureai_emulator.catalog.shipped import DEPLOYMENTS
+from azureai_emulator.wire.errors import ServiceError
+from azureai_emulator.wire.json_text import encode_json
+from azureai_emulator.wire.stream import Stream
 
 
 def test_any_bytes_on_the_wire():
@@ -50,17 +55,17 @@ def test_no_request_is_a_defect(deployment, body, policy, tools, schema):
     said = {"messages": [{"role": "user", "content": "Add 3 and 4 in Paris"}]}
     bodies = [body, {**said, "tools": tools, "tool_choice": "required"}, {**said, "response_format": spec}]
     for kind in deployment.kinds:
-        for route in _gate.STANDARD_FIELDS:
+        for route in STANDARD_FIELDS:
             for one in bodies:
                 answer(deployment, kind, route, one, policy)
 
 
 def answer(deployment, kind, route, body, policy):
-    incoming = _gate.Incoming(kind, route, None, "POST", [], {"extra-parameters": policy}, b"")
-    only = {key: value for key, value in body.items() if key in _gate.STANDARD_FIELDS[route] or key in FIELDS[:3]}
-    with contextlib.suppress(_gate.ServiceError):
-        task = _gate.Task(kind, route, deployment, only, "2024-10-21", model_given=True)
-        result = _app.guarded(incoming, task)
+    incoming = Incoming(kind, route, None, "POST", [], {"extra-parameters": policy}, b"")
+    only = {key: value for key, value in body.items() if key in STANDARD_FIELDS[route] or key in FIELDS[:3]}
+    with contextlib.suppress(ServiceError):
+        task = Task(kind, route, deployment, only, "2024-10-21", model_given=True)
+        result = routes.answer(incoming, task)
         frames = list(result.frames) if isinstance(result, Stream) else [result.body]
         assert isinstance(result, Stream) or result.status != 500, result.body
         for frame in frames:

@@ -5,7 +5,7 @@ from shapes import check, frames_of
 
 from azureai_core import AuthenticationError, BadRequestError, Endpoint, InferenceClient, Kind, RateLimitError
 from azureai_emulator import Deployment, serve
-from azureai_emulator._deployments import GPT, MISTRAL
+from azureai_emulator.catalog.shipped import GPT, MISTRAL
 
 HI = {"messages": [{"role": "user", "content": "Hi"}]}
 

@@ -12,12 +12,14 @@ import pytest
 from pydantic import BaseModel, Field
 from shapes import check, frames_of
 
-from azureai_emulator import _local, _tokens, _weights, serve
+from azureai_emulator import serve
+from azureai_emulator.api import tokens
+from azureai_emulator.brains import local, weights
 from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
 
-if not all(find_spec(name) for name in _local._LIBRARIES):
+if not all(find_spec(name) for name in local._LIBRARIES):
     pytest.skip('the extra is missing: pip install "azureai-adapters[local]"', allow_module_level=True)
-if not _weights.is_pulled():
+if not weights.is_pulled():
     pytest.skip("the model is missing: azureai models pull", allow_module_level=True)
 
 pytestmark = [  # LlamaIndex's agents look at each attribute of themselves, old ones too
@@ -120,7 +122,7 @@ def test_logprobs_are_the_models_own(emulator, schema, top):
     assert b"".join(bytes(entry["bytes"]) for entry in found).decode() == plain["choices"][0]["message"]["content"]
     assert [entry for part in streamed for entry in part["content"]] == found
     assert {len(entry["top_logprobs"]) for entry in found} == {top}
-    assert {entry["token"] for entry in found} - set(_tokens.split(plain["choices"][0]["message"]["content"]))
+    assert {entry["token"] for entry in found} - set(tokens.split(plain["choices"][0]["message"]["content"]))
 
 
 async def test_tokens_stream_in_async_code(model):

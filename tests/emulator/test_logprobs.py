@@ -7,7 +7,7 @@ import pytest
 from shapes import check, frames_of
 
 from azureai_emulator import Answer, Deployment, serve
-from azureai_emulator._deployments import GPT
+from azureai_emulator.catalog.shipped import GPT
 
 PASS = {"extra-parameters": "pass-through"}
 TAKING = [

@@ -3,7 +3,7 @@
 import pytest
 
 from azureai_emulator import Deployment, Fault, serve
-from azureai_emulator._deployments import GPT, TEXT_EMBEDDING_3
+from azureai_emulator.catalog.shipped import GPT, TEXT_EMBEDDING_3
 
 KINDS = ("openai-deployment", "openai-v1", "models")
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from shapes import REGISTRY, SCHEMAS, check, frames_of
 
 from azureai_emulator import DEPLOYMENTS, Deployment, Fault, serve
-from azureai_emulator._deployments import GPT
+from azureai_emulator.catalog.shipped import GPT
 
 CHAT = [(item, kind) for item in DEPLOYMENTS if item.profile.task == "chat" for kind in item.kinds]
 VECTORS = [(item, kind) for item in DEPLOYMENTS if item.profile.task == "embeddings" for kind in item.kinds]
@@ -255,7 +255,7 @@ def test_unknown_names(wire):
 
 def test_too_large(wire, monkeypatch):
     """E13."""
-    monkeypatch.setattr("azureai_emulator._gate.MAX_BODY", 100)
+    monkeypatch.setattr("azureai_emulator.api.request.MAX_BODY", 100)
     answer = wire.chat(messages=[{"role": "user", "content": "x" * 200}])
 
     assert answer.status_code == 413

@@ -269,7 +269,7 @@ def test_public_names():
 def test_emulator_imports_nothing_of_the_project():
     """Only the standard library, starlette, uvicorn and, in the plugin, pytest."""
     code = (
-        "import sys, azureai_emulator, azureai_emulator.__main__, azureai_emulator._app\n"
+        "import sys, azureai_emulator, azureai_emulator.__main__, azureai_emulator.server.app\n"
         "bad = {name.partition('.')[0] for name in sys.modules} & {'azureai_core', 'httpx', 'pydantic', 'langchain_core'}\n"
         "print(sorted(bad))"
     )

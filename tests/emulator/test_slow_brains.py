@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from azureai_emulator import DEPLOYMENTS, Answer, Fault, serve
-from azureai_emulator._slow import given_up
+from azureai_emulator.brains.work_queue import given_up
 
 WORDS = [f"word{number} " for number in range(20)]
 

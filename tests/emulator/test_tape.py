@@ -12,8 +12,8 @@ import pytest
 
 from azureai_emulator import Fault, Record, Replay, serve
 from azureai_emulator.__main__ import main
-from azureai_emulator._sse import EventReader
-from azureai_emulator._tape import Folder, Recording, canonical, sanitised
+from azureai_emulator.tape.cassette import Cassette, Recording, canonical, sanitised
+from azureai_emulator.wire.sse import EventReader
 
 CANARY = "canary-upstream-0123456789"
 LOCAL = "canary-local-9876543210"
@@ -210,7 +210,7 @@ def test_exchanges_that_end_together_are_all_kept(tmp_path):
     """Each file has a number of its own."""
     said = Recording("POST", "/openai/v1/chat/completions", {}, body(), 200, {}, {"choices": []})
     with ThreadPoolExecutor(16) as pool:
-        kept = list(pool.map(lambda _: Folder(tmp_path).add(said, []), range(200)))
+        kept = list(pool.map(lambda _: Cassette(tmp_path).add(said, []), range(200)))
 
     assert len(set(kept)) == len(list(tmp_path.iterdir())) == 200
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from azureai_emulator import _table, _vectors, _wordpiece
-from azureai_emulator._vectors import image_vector, text_vector
+from azureai_emulator.brains import vectors, word_table, wordpiece
+from azureai_emulator.brains.vectors import image_vector, text_vector
 
 # Queries and documents that share no word of meaning; written for this test.
 PAIRS = [
@@ -123,7 +123,7 @@ def test_the_text_with_an_image_lies_in_the_space_of_texts():
 
 def test_another_process_makes_the_same_vector():
     """No seed, no clock, no order of hashing."""
-    code = "from azureai_emulator._vectors import text_vector; print(text_vector('Rivers, привет', 96, 'query'))"
+    code = "from azureai_emulator.brains.vectors import text_vector; print(text_vector('Rivers, привет', 96, 'query'))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
     assert shown.stdout.strip() == str(text_vector("Rivers, привет", 96, "query"))
@@ -132,10 +132,10 @@ def test_another_process_makes_the_same_vector():
 def test_the_table_is_read_when_it_is_needed_first():
     """Importing the emulator reads no data."""
     code = (
-        "import azureai_emulator._service; from azureai_emulator import _table, _wordpiece, _vectors\n"
-        "before = _table._table.cache_info().currsize + _wordpiece.vocabulary.cache_info().currsize\n"
-        "_vectors.text_vector('one', 64)\n"
-        "print(before, _table._table.cache_info().currsize, _wordpiece.vocabulary.cache_info().currsize)"
+        "import azureai_emulator.api.routes; from azureai_emulator.brains import word_table, wordpiece, vectors\n"
+        "before = word_table._table.cache_info().currsize + wordpiece.vocabulary.cache_info().currsize\n"
+        "vectors.text_vector('one', 64)\n"
+        "print(before, word_table._table.cache_info().currsize, wordpiece.vocabulary.cache_info().currsize)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 
@@ -144,12 +144,12 @@ def test_the_table_is_read_when_it_is_needed_first():
 
 def test_table_and_vocabulary_fit_together():
     """A row and a factor for each piece; about 2 MB with the licence beside them."""
-    table, factors = _table._table()
+    table, factors = word_table._table()
 
-    assert len(_wordpiece.vocabulary()) == len(factors) == len(table) / _table.DIMENSIONS == 30522
-    assert sum(file.stat().st_size for file in _wordpiece.DATA.iterdir()) < 2_500_000
-    assert "Apache License" in (_wordpiece.DATA / "LICENSE.txt").read_text(encoding="utf-8")
-    assert "all-MiniLM-L6-v2" in (_wordpiece.DATA / "NOTICE.md").read_text(encoding="utf-8")
+    assert len(wordpiece.vocabulary()) == len(factors) == len(table) / word_table.DIMENSIONS == 30522
+    assert sum(file.stat().st_size for file in wordpiece.DATA.iterdir()) < 2_500_000
+    assert "Apache License" in (wordpiece.DATA / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "all-MiniLM-L6-v2" in (wordpiece.DATA / "NOTICE.md").read_text(encoding="utf-8")
 
 
 # Source: the ids that the tokenizer of bert-base-uncased gives.
@@ -164,19 +164,19 @@ TOKENS = {
 @pytest.mark.parametrize("text", TOKENS)
 def test_texts_fall_into_the_pieces_of_the_model(text):
     """Longest first; punctuation by itself; accents gone."""
-    assert _wordpiece.token_ids(text, 256) == TOKENS[text]
+    assert wordpiece.token_ids(text, 256) == TOKENS[text]
 
 
 def test_long_texts_are_cut_and_keep_the_final_mark():
     """At most so many pieces, both marks among them."""
-    ids = _wordpiece.token_ids("word " * 400, 256)
+    ids = wordpiece.token_ids("word " * 400, 256)
 
     assert (len(ids), ids[0], ids[-1]) == (256, 101, 102)
 
 
 def test_frequent_words_count_less_than_rare_ones():
     """`the` says little about a text, `hedgehog` much."""
-    the, hedgehog = (math.hypot(*_table.word_meaning(word)) for word in ("the", "hedgehog"))
+    the, hedgehog = (math.hypot(*word_table.word_meaning(word)) for word in ("the", "hedgehog"))
 
     assert hedgehog > 20 * the
     assert cosine(text_vector("the hedgehog of the", 64), text_vector("hedgehog", 64)) > 0.98
@@ -184,4 +184,4 @@ def test_frequent_words_count_less_than_rare_ones():
 
 def test_the_vectors_differ_by_a_feature_of_an_unknown_word():
     """A known and an unknown word together: both are seen."""
-    assert 0.3 < cosine(_vectors.text_vector("weather Москва", 1024), _vectors.text_vector("weather", 1024)) < 0.99
+    assert 0.3 < cosine(vectors.text_vector("weather Москва", 1024), vectors.text_vector("weather", 1024)) < 0.99

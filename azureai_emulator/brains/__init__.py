@@ -1,0 +1,1 @@
+"""What writes the answers: rules, a small local model, scripted replies."""

@@ -1,0 +1,1 @@
+"""What is served: model profiles, deployments, endpoint kinds."""

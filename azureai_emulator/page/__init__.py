@@ -1,0 +1,1 @@
+"""The page that shows the exchanges in a browser: its files and the JSON it reads."""

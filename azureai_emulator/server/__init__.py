@@ -1,0 +1,1 @@
+"""The running server: sessions, rate limits, routing, control routes, start and stop."""

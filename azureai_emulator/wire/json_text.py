@@ -1,0 +1,11 @@
+"""JSON as the emulator writes it."""
+
+import json
+from typing import Any
+
+Json = Any
+
+
+def encode_json(value: Json) -> bytes:
+    """Compact JSON in UTF-8, characters as they are; a lone surrogate becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
