@@ -9,17 +9,21 @@ Content safety: a prompt with `emulator:violence`, `emulator:hate`, `emulator:se
 `emulator:jailbreak` is refused; `emulator:filter-answer` has the answer cut off by the content filter.
 """
 
-from .brains.base import Answer, Ask, Brain, ToolCall
-from .catalog.deployments import Deployment
-from .catalog.kinds import Kind
-from .catalog.profiles import Profile
-from .catalog.shipped import DEPLOYMENTS
-from .faults.fault import Fault
-from .server.emulator import Emulator, serve
-from .server.endpoint import Endpoint
-from .tape.record import Record
-from .tape.replay import Replay
-from .wire.exchange import Exchange
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .brains.base import Answer, Ask, Brain, ToolCall
+    from .catalog.deployments import Deployment
+    from .catalog.kinds import Kind
+    from .catalog.profiles import Profile
+    from .catalog.shipped import DEPLOYMENTS
+    from .faults.fault import Fault
+    from .server.emulator import Emulator, serve
+    from .server.endpoint import Endpoint
+    from .tape.record import Record
+    from .tape.replay import Replay
+    from .wire.exchange import Exchange
 
 __all__ = [
     "DEPLOYMENTS",
@@ -38,3 +42,32 @@ __all__ = [
     "ToolCall",
     "serve",
 ]
+
+# The pytest plugin lies in this package and is loaded in every test run: nothing is imported before it is used.
+_MODULES = {
+    "DEPLOYMENTS": ".catalog.shipped",
+    "Answer": ".brains.base",
+    "Ask": ".brains.base",
+    "Brain": ".brains.base",
+    "Deployment": ".catalog.deployments",
+    "Emulator": ".server.emulator",
+    "Endpoint": ".server.endpoint",
+    "Exchange": ".wire.exchange",
+    "Fault": ".faults.fault",
+    "Kind": ".catalog.kinds",
+    "Profile": ".catalog.profiles",
+    "Record": ".tape.record",
+    "Replay": ".tape.replay",
+    "ToolCall": ".brains.base",
+    "serve": ".server.emulator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

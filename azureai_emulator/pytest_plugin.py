@@ -1,4 +1,8 @@
-"""pytest fixtures: `azureai_emulator`, one server for the whole run, and `azureai_endpoint`, a part of it per test."""
+"""pytest fixtures: `azureai_emulator`, one server for the whole run, and `azureai_endpoint`, a session of it per test.
+
+pytest loads this module in every run of every environment that has the package, so it imports nothing of the emulator
+until a fixture is used.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -98,6 +98,42 @@ def test_the_core_loads_no_framework_and_no_http() -> None:
     assert loaded_by("import azureai_core; azureai_core.InferenceClient('https://h/v1', 'k')", *heavy) == "[]"
 
 
+EMULATOR = "[name for name in sys.modules if name.split('.')[0] in ('azureai_emulator', 'starlette', 'uvicorn')]"
+
+
+def test_running_pytest_loads_nothing_of_the_emulator_but_the_plugin(tmp_path: Path) -> None:
+    """The plugin is active in every test run of every user, and costs them its own lines only."""
+    (tmp_path / "test_other.py").write_text(f"import sys\n\ndef test_it():\n    print('loaded', {EMULATOR})\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_other.py"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+
+    assert "loaded ['azureai_emulator', 'azureai_emulator.pytest_plugin']" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import azureai_core; azureai_core.InferenceClient('https://h/v1', 'k')",
+        "from langchain_azureai import AzureAIChatCompletionsModel",
+        "from llamaindex_azureai import AzureAICompletionsModel",
+        "import azureai_cli._app",
+    ],
+)
+def test_nothing_else_loads_the_emulator(statement: str) -> None:
+    """Neither core nor adapters nor the command line, before it serves."""
+    assert run(f"import sys\n{statement}\nprint({EMULATOR})") == "[]"
+
+
+def test_the_emulator_loads_what_is_used() -> None:
+    """Importing the package loads no module of it; a name loads its own."""
+    code = f"import sys, azureai_emulator\nprint({EMULATOR})\nazureai_emulator.Fault\nprint(len({EMULATOR}))"
+    before, after = run(code).splitlines()
+
+    assert before == "['azureai_emulator']"
+    assert 1 < int(after) < 10
+
+
 BLOCK = """
 import sys
 class Block:
