@@ -17,7 +17,7 @@ from .tape.replay import Replay
 DEFAULT_PORT = 8100
 _USAGE_ERROR = 2
 _HIGHEST_PORT = 65535
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 Show = Callable[[Emulator], None]
 
 
@@ -26,11 +26,11 @@ def _show(emulator: Emulator) -> None:
 
 
 def main(argv: Sequence[str] | None = None, *, show: Show = _show, prog: str = "azureai_emulator") -> int:
-    """The exit code: 0 after a clean stop, 2 when the server could not be started; `show` says what is served."""
+    """The exit code: 0 after a clean stop, 2 when the server could not be started; `show` prints what is served."""
     options = _parser(prog).parse_args(argv)
     try:
         emulator = _emulator(options)
-        _say_what_loads(emulator)
+        _print_what_loads(emulator)
         emulator.start()
     except (OSError, ImportError, ValueError) as error:
         print(f"{prog}: {_reason(error, options.port)}", file=sys.stderr)  # noqa: T201 - the command's output
@@ -48,7 +48,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
     )
 
 
-def _say_what_loads(emulator: Emulator) -> None:
+def _print_what_loads(emulator: Emulator) -> None:
     for about in {getattr(brain, "about", "") for brain in emulator.brains} - {""}:
         print(f"Loading {about}", file=sys.stderr, flush=True)  # noqa: T201 - the command's output
 
@@ -74,7 +74,7 @@ def _serve_until_stopped(emulator: Emulator, show: Show) -> int:
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:
         show(emulator)
-        while not stop.wait(_LOOK_SECONDS):  # a signal that comes right before a wait is heard only after it
+        while not stop.wait(_POLL_SECONDS):  # a signal just before a wait is handled only when the wait ends
             pass
     finally:
         emulator.stop()
@@ -86,19 +86,17 @@ def _serve_until_stopped(emulator: Emulator, show: Show) -> int:
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="A local server for the Azure AI inference API.")
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 is a free port (default %(default)s)")
-    parser.add_argument("--key", type=_key, default=DEFAULT_KEY, help="the key that callers have to send")
+    parser.add_argument("--key", type=_key, default=DEFAULT_KEY, help="the key that callers must send")
+    parser.add_argument("--deployments", type=Path, metavar="FILE.toml", help="serve these instead of the shipped ones")
     parser.add_argument(
-        "--deployments", type=Path, metavar="FILE.toml", help="serve these in place of the shipped ones"
-    )
-    parser.add_argument(
-        "--brain", metavar="NAME", help=f"who answers: {', '.join(BRAINS)}, or package.module:Name (default rules)"
+        "--brain", metavar="NAME", help=f"what answers: {', '.join(BRAINS)}, or package.module:Name (default rules)"
     )
     tapes = parser.add_mutually_exclusive_group()
-    tapes.add_argument("--record", type=Path, metavar="DIR", help="pass requests on to --upstream and keep them here")
+    tapes.add_argument("--record", type=Path, metavar="DIR", help="forward requests to --upstream and record them here")
     parser.add_argument("--upstream", default="", metavar="URL", help="the real endpoint to record")
     parser.add_argument("--upstream-key", metavar="KEY", help="its key (or AZURE_INFERENCE_CREDENTIAL)")
     tapes.add_argument("--replay", type=Path, metavar="DIR", help="answer from recorded exchanges only")
-    parser.add_argument("--host", choices=[HOST], default=HOST, help="the loopback interface, nothing else")
+    parser.add_argument("--host", choices=[HOST], default=HOST, help="the loopback interface only")
     return parser
 
 
@@ -110,7 +108,7 @@ def _port(text: str) -> int:
 
 def _key(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("the key may not be empty")
+        raise argparse.ArgumentTypeError("the key must not be empty")
     return text
 
 

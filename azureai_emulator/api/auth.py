@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from azureai_emulator.wire.errors import Reply, bad_credentials, invalid_access_token, invalid_serverless_key
 
 TOKEN_PREFIX = "emulator-token:"  # noqa: S105 - a documented prefix, not a secret
-"""`Authorization: Bearer emulator-token:<scope>` stands for an Entra token that was issued for that scope."""
+"""`Authorization: Bearer emulator-token:<scope>` stands for an Entra token issued for that scope."""
 
 _COGNITIVE = "https://cognitiveservices.azure.com"
 _MACHINE_LEARNING = "https://ml.azure.com"

@@ -1,4 +1,4 @@
-"""Which fields of a request body an endpoint takes: the standard ones, and extra parameters as it was told."""
+"""The fields of a body that an endpoint accepts: standard ones, and others by the header `extra-parameters`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +49,7 @@ def check_field_versions(task: Task) -> None:
 
 
 def accepted_fields(incoming: Incoming, body: Json, profile: Profile) -> Json:
-    """The body without the fields that the endpoint drops; a refusal for those it does not take."""
+    """The body without dropped extra parameters; a refusal for fields that the endpoint does not take."""
     if incoming.kind in OPENAI_KINDS:
         return _openai_fields(incoming.route, body)
     policy = incoming.headers.get("extra-parameters", "error")
@@ -84,5 +84,5 @@ def _passed_through(body: Json, extras: list[str], profile: Profile) -> Json:
 
 
 def _extra_location(name: str, value: Json) -> str:
-    """Containers name the innermost field: `stream_options.include_usage`."""
+    """The innermost field, as containers name it: `stream_options.include_usage`."""
     return f"{name}.{next(iter(value))}" if isinstance(value, dict) and value else name

@@ -22,9 +22,9 @@ def prompt_text(messages: list[Json]) -> str:
     return "\n".join(map(message_text, messages))
 
 
-def screen(task: Task, text: str) -> safety.Found:
+def screen(task: Task, text: str) -> safety.Triggers:
     """The content-safety triggers in a prompt; a refusal when they are severe enough."""
-    found = safety.triggers(text)
+    found = safety.find_triggers(text)
     if safety.refuses(found):
         raise ServiceError(safety.prompt_refused(task.kind, task.api_version, found))
     return found
@@ -44,13 +44,13 @@ def generation_options(body: Json) -> Json:
 _SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 
 
-def complete(task: Task, ask: Ask, prompt_tokens: int, found: safety.Found) -> replies.Completion:
+def complete(task: Task, ask: Ask, prompt_tokens: int, found: safety.Triggers) -> replies.Completion:
     """The brain's answer within the limits of request and model, `n` times."""
     limits.check_window(task, prompt_tokens)
     answer = _reasoned(task, ask, (task.deployment.brain or RULES).answer(ask))
     wanted = limits.output_limit(task.body)
-    left = max(0, task.profile.context_window - prompt_tokens)
-    room = left if wanted is None else min(wanted, left)
+    available = max(0, task.profile.context_window - prompt_tokens)
+    room = available if wanted is None else min(wanted, available)
     filtered, count = "filter-answer" in found, task.body.get("n") or 1
     if answer.written is not None and task.body.get("stream") and not filtered and count == 1:
         live = LiveChoice(answer.written, room, answer.reasoning, ask.stop, scores=answer.scores)
@@ -60,16 +60,16 @@ def complete(task: Task, ask: Ask, prompt_tokens: int, found: safety.Found) -> r
 
 
 def _whole(answer: Answer, room: int) -> Answer:
-    """The answer once its text has been written, with a token more than there is room for at most."""
+    """The answer with its whole text, generated up to one token beyond the limit."""
     if answer.written is None:
         return answer
     choice = LiveChoice(answer.written, room + 1)
-    text = "".join(choice.pieces())
+    text = "".join(choice.chunks())
     return replace(answer, text=text, written=None, cut=choice.finish == "length")
 
 
 def stream_of(frames: Iterator[Json], completion: replies.Completion, *, done: bool = True) -> Stream:
-    """The frames with the tokens that they count."""
+    """The frames as a stream that counts their tokens."""
 
     def total() -> int:
         tokens: int = completion.usage["total_tokens"]

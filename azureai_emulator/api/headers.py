@@ -12,7 +12,7 @@ Json = Any
 
 
 def answer_headers(kind: Kind, request: Mapping[str, str]) -> dict[str, str]:
-    """Headers that every answer of an endpoint kind carries. Source: recorded sessions of each kind."""
+    """The headers of every answer of an endpoint kind. Source: recorded sessions of each kind."""
     headers = {"x-ms-region": "Emulator"}
     if kind != "models":
         headers["x-request-id"] = str(uuid4())
@@ -28,7 +28,7 @@ def answer_headers(kind: Kind, request: Mapping[str, str]) -> dict[str, str]:
 
 
 def own_headers(task: Task, headers: dict[str, str]) -> dict[str, str]:
-    """The headers that this deployment sends: on Foundry only OpenAI's models repeat the client's request id.
+    """The headers that this deployment sends: on Foundry only OpenAI models return the client's request id.
 
     Source: recorded answers of Phi-3.5 on the model-inference route.
     """

@@ -1,4 +1,4 @@
-"""What becomes of an answer on its way out: stop sequences, token limits, content filter, usage."""
+"""Limits on an answer: stop sequences, token limits, the content filter; and its usage."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ class Choice:
     reasoning_tokens: int
     scores: list[Json] | None = None
 
-    def pieces(self) -> Iterator[str]:
-        """The text as a stream delivers it: word by word."""
+    def chunks(self) -> Iterator[str]:
+        """The text in the chunks of a stream: word by word."""
         return iter(WORDS.findall(self.text))
 
 
@@ -37,11 +37,11 @@ WORDS = re.compile(r"\s*\S+|\s+\Z")
 
 
 _GITHUB_TOKENS = 8000
-"""Of one request without a paid plan. Source: public reports of GitHub Models."""
+"""Limit of a request without a paid plan. Source: public reports of GitHub Models."""
 
 
 def check_window(task: Task, prompt_tokens: int) -> None:
-    """Refuse a prompt that leaves the model no room."""
+    """Refuse a prompt that leaves no tokens for the answer."""
     if task.kind == "github" and prompt_tokens > _GITHUB_TOKENS:
         raise ServiceError(too_many_tokens(task.deployment.name, _GITHUB_TOKENS))
     window = task.profile.context_window
@@ -55,13 +55,13 @@ def check_window(task: Task, prompt_tokens: int) -> None:
 
 
 def output_limit(body: Json) -> int | None:
-    """The caller's token limit, in either spelling."""
+    """The caller's token limit, under either parameter name."""
     limits = [body[name] for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
     return min(limits) if limits else None
 
 
 def finish(task: Task, answer: Answer, room: int, *, filtered: bool) -> Choice:
-    """The answer as it leaves: cut at stop sequences, at `room` tokens, or by the content filter."""
+    """The final answer: cut at stop sequences, at `room` tokens, or by the content filter."""
     text, calls, reasoning, reason = (
         _cut_at_stop(answer.text, task.body.get("stop")),
         answer.calls,
@@ -97,8 +97,8 @@ def _cut_at_stop(text: str, stop: Json) -> str:
 
 
 def _first_half(text: str) -> str:
-    pieces = text.split(" ")
-    return " ".join(pieces[: max(1, len(pieces) // 2)])
+    words = text.split(" ")
+    return " ".join(words[: max(1, len(words) // 2)])
 
 
 def _cut(text: str, calls: tuple[ToolCall, ...], reasoning: str, room: int) -> tuple[str, tuple[ToolCall, ...], str]:

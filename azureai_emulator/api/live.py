@@ -1,4 +1,4 @@
-"""Answers that leave while they are being written."""
+"""Answers that are sent while they are generated."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,17 +12,17 @@ from . import tokens
 
 @dataclass
 class LiveChoice:
-    """A choice whose text is still being written. `finish` and `tokens` are right once all pieces were read."""
+    """A choice whose text is still being generated. `finish` and `tokens` are final once all chunks were read."""
 
     written: Written
     room: int
-    """How many tokens may leave, the reasoning's among them."""
+    """The token limit of the answer, reasoning included."""
     reasoning: str = ""
     stop: tuple[str, ...] = ()
     finish: str = "stop"
     tokens: int = 0
     text: str = field(default="", init=False)
-    """What has left so far."""
+    """What was sent so far."""
     calls: tuple[ToolCall, ...] = ()
     reasoning_tokens: int = 0
     scores: list[Any] | None = None
@@ -31,12 +31,12 @@ class LiveChoice:
         self.reasoning = tokens.cut(self.reasoning, self.room)
         self.reasoning_tokens = self.tokens = tokens.count(self.reasoning)
 
-    def pieces(self) -> Iterator[str]:
-        """The text, piece by piece, until it ends or the room is used up."""
+    def chunks(self) -> Iterator[str]:
+        """The text in chunks, until it ends or reaches the limit."""
         left = self.room - self.reasoning_tokens
         with closing(self.written):
-            for piece in self._before_stop():
-                whole = self.text + piece
+            for chunk in self._before_stop():
+                whole = self.text + chunk
                 kept = max(tokens.cut(whole, left), self.text, key=len)
                 fresh, self.text = kept[len(self.text) :], kept
                 self.tokens = self.reasoning_tokens + tokens.count(kept)
@@ -47,10 +47,10 @@ class LiveChoice:
                     return
 
     def _before_stop(self) -> Iterator[str]:
-        """The pieces up to a stop sequence; what may be the beginning of one is held back."""
+        """The chunks up to a stop sequence; text that may begin one is held back."""
         held, longest = "", max(map(len, self.stop), default=1)
-        for piece in self._tracked():
-            held += piece
+        for chunk in self._tracked():
+            held += chunk
             ends = [held.find(sequence) for sequence in self.stop if sequence and sequence in held]
             if ends:
                 yield held[: min(ends)]

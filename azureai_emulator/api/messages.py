@@ -24,7 +24,7 @@ _PART_INPUT = {"image_url": "image", "input_audio": "audio", "audio_url": "audio
 
 
 def check_messages(messages: Json, profile: Profile, *, openai: bool) -> None:
-    """Refuse a conversation that the service would refuse."""
+    """Refuse messages that the service would refuse."""
     if not isinstance(messages, list):
         raise Refusal("Invalid type for 'messages': expected an array of objects.", param="messages", nature="type")
     if not messages:
@@ -81,9 +81,9 @@ def _check_call(field: str, call: Json, *, openai: bool) -> None:
         raise Refusal(
             f"Missing required parameter: '{field}.id'.", param=f"{field}.id", code="missing_required_parameter"
         )
-    if openai and len(call["id"]) > _LONGEST_ID:
+    if openai and len(call["id"]) > _MAX_ID_LENGTH:
         text = (
-            f"Invalid '{field}.id': string too long. Expected a string with maximum length {_LONGEST_ID}, "
+            f"Invalid '{field}.id': string too long. Expected a string with maximum length {_MAX_ID_LENGTH}, "
             f"but got a string with length {len(call['id'])} instead."
         )
         raise Refusal(text, param=f"{field}.id", code="string_above_max_length")
@@ -92,7 +92,7 @@ def _check_call(field: str, call: Json, *, openai: bool) -> None:
         raise Refusal(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
-_LONGEST_ID = 40
+_MAX_ID_LENGTH = 40
 """Source: public report of Azure OpenAI."""
 
 

@@ -1,4 +1,4 @@
-"""Chat and text completions as the wire has them: whole bodies and stream frames, in each profile's dialect."""
+"""Chat and text completions on the wire: whole bodies and stream frames, as each profile sends them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -17,23 +17,23 @@ from .request import Task
 Json = Any
 
 _FRAGMENT = 4
-_REASONING_APART = "2025-04-01"
+_SEPARATE_REASONING_VERSION = "2025-04-01"
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Everything an answer is made of; rendered below as one body or as frames."""
+    """The data of an answer; rendered below as one body or as frames."""
 
     task: Task
     id: str
     created: int
     choices: Sequence[Choice | LiveChoice]
     prompt_tokens: int
-    triggers: safety.Found
+    triggers: safety.Triggers
 
     @property
     def usage(self) -> Json:
-        """The usage object; of an answer that is still being written, what it comes to so far."""
+        """The usage object; for an answer that is still being generated, the counts so far."""
         return limits.usage(self.task, self.prompt_tokens, self.choices)
 
     @property
@@ -42,14 +42,17 @@ class Completion:
         return "filter-answer" in self.triggers
 
     def envelope(self, kind: str) -> Json:
-        """The fields that every body and frame begins with."""
+        """The fields at the start of every body and frame."""
         return {"id": self.id, "object": kind, "created": self.created, "model": self.task.served_name}
 
 
 def new_completion(
-    task: Task, choices: Sequence[Choice | LiveChoice], prompt_tokens: int, triggers: safety.Found = safety.NOTHING
+    task: Task,
+    choices: Sequence[Choice | LiveChoice],
+    prompt_tokens: int,
+    triggers: safety.Triggers = safety.NO_TRIGGERS,
 ) -> Completion:
-    """A completion with a fresh id, stamped now."""
+    """A completion with a new id and the current time."""
     prefix = "chatcmpl-" if task.profile.content_filter else ""
     return Completion(task, prefix + uuid4().hex, int(time.time()), choices, prompt_tokens, triggers)
 
@@ -65,9 +68,9 @@ def body(completion: Completion) -> Json:
 
 
 def accounting(completion: Completion) -> dict[str, str]:
-    """The headers by which a serverless endpoint accounts for a whole answer; streams leave before it is known.
+    """The headers with token counts of a serverless endpoint. Streams have none: their headers are sent first.
 
-    Source: recorded answers of serverless endpoints for the names, from which the meaning is taken.
+    Source: recorded answers of serverless endpoints for the names; the meaning is inferred from them.
     """
     if completion.task.kind != "serverless":
         return {}
@@ -104,18 +107,18 @@ def _scores(completion: Completion, choice: Choice | LiveChoice) -> Scores | Non
 def _answer_filter_results(completion: Completion) -> Json:
     if "filter-failed" in completion.triggers:
         return safety.filter_failed()
-    return safety.results({"violence": "medium"} if completion.filtered else safety.NOTHING)
+    return safety.results({"violence": "medium"} if completion.filtered else safety.NO_TRIGGERS)
 
 
 def _message(completion: Completion, choice: Choice | LiveChoice) -> Json:
     profile = completion.task.profile
-    content = "".join(_content_pieces(completion.task, choice))
+    content = "".join(_content_chunks(completion.task, choice))
     message: Json = {"role": "assistant", "content": content if content or not choice.calls else _no_content(profile)}
     if choice.calls:
         message["tool_calls"] = [_whole_call(call, completion) for call in choice.calls]
     elif profile.empty_tool_calls:
         message["tool_calls"] = []
-    if choice.reasoning and _apart(completion.task):
+    if choice.reasoning and _separate_reasoning(completion.task):
         message["reasoning_content"] = choice.reasoning
     if profile.reasoning_is_null:
         message["reasoning_content"] = None
@@ -135,28 +138,28 @@ def _whole_call(call: ToolCall, completion: Completion) -> Json:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _apart(task: Task) -> bool:
-    return task.profile.reasoning == "visible" and task.api_version == _REASONING_APART
+def _separate_reasoning(task: Task) -> bool:
+    return task.profile.reasoning == "visible" and task.api_version == _SEPARATE_REASONING_VERSION
 
 
-def _content_pieces(task: Task, choice: Choice | LiveChoice) -> Iterator[str]:
-    """The content as a stream delivers it; a `<think>` tag comes in two pieces."""
-    pieces = _spaced(choice.pieces()) if task.profile.leading_space else choice.pieces()
-    if choice.reasoning and task.profile.reasoning == "visible" and not _apart(task):
+def _content_chunks(task: Task, choice: Choice | LiveChoice) -> Iterator[str]:
+    """The content in the chunks of a stream; a `<think>` tag is split in two."""
+    chunks = _spaced(choice.chunks()) if task.profile.leading_space else choice.chunks()
+    if choice.reasoning and task.profile.reasoning == "visible" and not _separate_reasoning(task):
         yield from ("<thi", "nk>", "\n", *WORDS.findall(choice.reasoning))
-        first = next(pieces, "")
+        first = next(chunks, "")
         if first or choice.finish != "length":
             yield from ("\n</th", "ink>", "\n\n")
         if first:
             yield first
-    yield from pieces
+    yield from chunks
 
 
-def _spaced(pieces: Iterator[str]) -> Iterator[str]:
-    first = next(pieces, None)
+def _spaced(chunks: Iterator[str]) -> Iterator[str]:
+    first = next(chunks, None)
     if first is not None:
         yield " " + first.lstrip()
-    yield from pieces
+    yield from chunks
 
 
 def frames(completion: Completion) -> Iterator[Json]:
@@ -189,12 +192,12 @@ def _opening_frame(completion: Completion) -> Json:
 def _choice_frames(completion: Completion, index: int, choice: Choice | LiveChoice) -> Iterator[Json]:
     fragments = completion.task.profile.tool_delta == "fragments"
     yield _frame(completion, index, {"role": "assistant", "content": None if choice.calls and fragments else ""})
-    if choice.reasoning and _apart(completion.task):
-        for piece in WORDS.findall(choice.reasoning):
-            yield _frame(completion, index, {"content": "", "reasoning_content": piece})
+    if choice.reasoning and _separate_reasoning(completion.task):
+        for chunk in WORDS.findall(choice.reasoning):
+            yield _frame(completion, index, {"content": "", "reasoning_content": chunk})
     scores = _scores(completion, choice)
-    for piece in _content_pieces(completion.task, choice):
-        yield _frame(completion, index, {"content": piece}, screened=True, logprobs=scores and scores.chat(piece))
+    for chunk in _content_chunks(completion.task, choice):
+        yield _frame(completion, index, {"content": chunk}, screened=True, logprobs=scores and scores.chat(chunk))
     if fragments:
         for delta in _call_fragments(choice.calls):
             yield _frame(completion, index, delta)
@@ -219,8 +222,8 @@ def _call_fragments(calls: tuple[ToolCall, ...]) -> Iterator[Json]:
         head = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
         yield {"tool_calls": [head]}
         for start in range(0, len(call.arguments), _FRAGMENT):
-            piece = call.arguments[start : start + _FRAGMENT]
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+            chunk = call.arguments[start : start + _FRAGMENT]
+            yield {"tool_calls": [{"index": index, "function": {"arguments": chunk}}]}
 
 
 def _annotation(completion: Completion, index: int, choice: Choice | LiveChoice) -> Json:
@@ -250,7 +253,7 @@ def _last_delta(completion: Completion, choice: Choice | LiveChoice) -> Json:
     if choice.calls and completion.task.profile.tool_delta == "whole":
         calls = [{"id": c.id, "function": {"name": c.name, "arguments": c.arguments}} for c in choice.calls]
         return {"content": "", "tool_calls": calls}
-    if _apart(completion.task):
+    if _separate_reasoning(completion.task):
         return {"content": "", "reasoning_content": ""}
     return {} if completion.task.profile.content_filter else {"content": ""}
 
@@ -274,8 +277,8 @@ def text_frames(completion: Completion) -> Iterator[Json]:
     """The frames of a streamed `/completions` answer: the same shape as the body."""
     for index, choice in enumerate(completion.choices):
         scores = _scores(completion, choice)
-        for piece in choice.pieces():
-            yield _text_frame(completion, index, piece, None, scores and scores.text(piece))
+        for chunk in choice.chunks():
+            yield _text_frame(completion, index, chunk, None, scores and scores.text(chunk))
         yield _text_frame(completion, index, "", choice.finish)
     if completion.task.profile.stream_usage == "finish" or (completion.task.body.get("stream_options") or {}).get(
         "include_usage"

@@ -57,7 +57,7 @@ class Task:
 
     @property
     def style(self) -> Style:
-        """How this endpoint words its refusals."""
+        """The style of error bodies of this endpoint."""
         return "openai" if self.openai else self.profile.error_style
 
     @property
@@ -78,7 +78,7 @@ def check_key(incoming: Incoming, key: str) -> None:
 
 
 def with_body(task: Task, body: Json) -> Task:
-    """The task with the fields that were accepted."""
+    """The task with the accepted fields."""
     return task if body is task.body else replace(task, body=body)
 
 
@@ -128,15 +128,15 @@ _NOT_CUSTOM = re.compile(
     r"(host|connection|user-agent|authorization|api-key|cookie|origin|referer|expect|transfer-encoding|te|pragma|"
     r"cache-control|extra-parameters|traceparent|tracestate|baggage|priority|idempotency-key|azureml-model-deployment)\Z"
 )
-_MOST_CUSTOM_HEADERS = 10
+_MAX_CUSTOM_HEADERS = 10
 
 
 def check_headers(incoming: Incoming) -> None:
-    """Refuse more custom headers than Foundry takes. Source: Azure AI Foundry, 'Quotas and limits'."""
-    if incoming.kind in ("serverless", "github") or len(incoming.headers) <= _MOST_CUSTOM_HEADERS:
+    """Refuse more custom headers than Foundry allows. Source: Azure AI Foundry, 'Quotas and limits'."""
+    if incoming.kind in ("serverless", "github") or len(incoming.headers) <= _MAX_CUSTOM_HEADERS:
         return
-    if sum(not _NOT_CUSTOM.match(name) for name in incoming.headers) > _MOST_CUSTOM_HEADERS:
-        raise ServiceError(errors.too_many_headers(_MOST_CUSTOM_HEADERS))
+    if sum(not _NOT_CUSTOM.match(name) for name in incoming.headers) > _MAX_CUSTOM_HEADERS:
+        raise ServiceError(errors.too_many_headers(_MAX_CUSTOM_HEADERS))
 
 
 def parse_body(incoming: Incoming) -> Json:
@@ -160,7 +160,7 @@ def _unreadable(kind: Kind, message: str) -> ServiceError:
 
 
 def find_deployment(incoming: Incoming, body: Json, catalog: Catalog) -> Deployment:
-    """The deployment that is named in the path, or in the body where the endpoint serves many."""
+    """The deployment named in the path, or in the body where one URL serves many."""
     name = incoming.name or _model_name(incoming.kind, body)
     found = catalog.find(name, incoming.kind)
     if found is None:

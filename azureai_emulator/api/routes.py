@@ -1,4 +1,4 @@
-"""Which routes an endpoint kind has, and what each answers."""
+"""The routes of each endpoint kind, and what they answer."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,7 +24,7 @@ _ROUTES: Mapping[Kind, frozenset[str]] = {
 
 
 def find_task(incoming: Incoming, catalog: Catalog) -> Task | Reply:
-    """The task for a deployment, or the reply of a route that needs none."""
+    """The task for a deployment, or the reply of a route without one."""
     special = _SPECIAL_ROUTES.get((incoming.kind, incoming.route))
     if special is not None:
         return special(incoming, catalog)
@@ -74,7 +74,7 @@ _SPECIAL_ROUTES = {
 
 
 def answer(incoming: Incoming, task: Task) -> Reply | Stream:
-    """The deployment's answer; its refusals in its own words, a defect of the emulator as a 500 that says so."""
+    """The deployment's answer or error body; a defect of the emulator as a 500 that says so."""
     try:
         fields.check_field_versions(task)
         body = fields.accepted_fields(incoming, task.body, task.profile)
@@ -96,7 +96,7 @@ POST_ROUTES: Mapping[str, tuple[str, Service]] = {
     "embeddings": ("embeddings", embeddings),
     "images/embeddings": ("embeddings", image_embeddings),
 }
-"""Route to the task that a deployment has to have, and what answers."""
+"""Route → the task that a deployment must have, and the function that answers."""
 
 _OPERATIONS = {
     "chat/completions": "chatCompletion",

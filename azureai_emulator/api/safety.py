@@ -1,6 +1,6 @@
-"""Content safety on demand: a prompt that carries a trigger word is treated as harmful.
+"""Content safety on request: a prompt with a trigger word is treated as harmful.
 
-Triggers in the prompt: `emulator:hate`, `emulator:sexual`, `emulator:violence` and `emulator:self_harm`, which may name
+Triggers in the prompt: `emulator:hate`, `emulator:sexual`, `emulator:violence` and `emulator:self_harm`, which may have
 a severity (`emulator:hate-high`; without one it is medium), and `emulator:jailbreak`. Medium and high refuse the
 request, low is only reported. `emulator:filter-answer` cuts the answer short with the finish reason `content_filter`;
 `emulator:filter-failed` answers normally and says that the filter did not run (E31).
@@ -28,15 +28,15 @@ _MESSAGE = (
     "Please modify your prompt and retry."
 )
 
-Found = Mapping[str, str]
-"""What was found in a prompt: categories with their severity; other triggers with an empty one."""
-NOTHING: Found = MappingProxyType({})
+Triggers = Mapping[str, str]
+"""The triggers in a prompt: categories with their severity, other triggers with an empty one."""
+NO_TRIGGERS: Triggers = MappingProxyType({})
 
 
-def triggers(text: str) -> Found:
+def find_triggers(text: str) -> Triggers:
     """The triggers in the text, without their prefix.
 
-    >>> triggers("emulator:hate-low emulator:violence emulator:jailbreak")
+    >>> find_triggers("emulator:hate-low emulator:violence emulator:jailbreak")
     {'hate': 'low', 'violence': 'medium', 'jailbreak': ''}
     """
     found = {"violence": "medium"} if any(prompt in text for prompt in _DOCUMENTED) else {}
@@ -46,16 +46,16 @@ def triggers(text: str) -> Found:
     return found
 
 
-def refuses(found: Found) -> bool:
-    """Whether the prompt has to be refused."""
-    return "jailbreak" in found or not _REFUSED.isdisjoint(found.values())
+def refuses(triggers: Triggers) -> bool:
+    """Whether the prompt must be refused."""
+    return "jailbreak" in triggers or not _REFUSED.isdisjoint(triggers.values())
 
 
-def results(found: Found = NOTHING, *, jailbreak: bool = False) -> Json:
+def results(triggers: Triggers = NO_TRIGGERS, *, jailbreak: bool = False) -> Json:
     """A `content_filter_result` object: every category with its verdict."""
-    verdicts: Json = {name: _verdict(found.get(name, "safe")) for name in CATEGORIES}
+    verdicts: Json = {name: _verdict(triggers.get(name, "safe")) for name in CATEGORIES}
     if jailbreak:
-        hit = "jailbreak" in found
+        hit = "jailbreak" in triggers
         verdicts["jailbreak"] = {"filtered": hit, "detected": hit}
     return dict(sorted(verdicts.items()))
 
@@ -69,11 +69,11 @@ def filter_failed() -> Json:
     return {"error": {"code": "content_filter_error", "message": "The contents are not filtered"}}
 
 
-def prompt_refused(kind: str, api_version: str, found: Found) -> Reply:
+def prompt_refused(kind: str, api_version: str, triggers: Triggers) -> Reply:
     """The 400 for a filtered prompt, in the shape of the endpoint kind."""
     if kind == "serverless":
         return _flat() if api_version == "2024-04-01-preview" else _nested()
-    return _openai_v1(found) if kind == "openai-v1" else _azure_openai(found)
+    return _openai_v1(triggers) if kind == "openai-v1" else _azure_openai(triggers)
 
 
 def _nested() -> Reply:
@@ -94,16 +94,16 @@ def _flat() -> Reply:
     return Reply(400, body)
 
 
-def _azure_openai(found: Found) -> Reply:
+def _azure_openai(triggers: Triggers) -> Reply:
     """E2, `innererror` and a singular result. Source: public reports of Azure OpenAI."""
-    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": results(found, jailbreak=True)}
+    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": results(triggers, jailbreak=True)}
     body = _nested().body
     body["error"]["innererror"] = inner
     return Reply(400, body)
 
 
-def _openai_v1(found: Found) -> Reply:
+def _openai_v1(triggers: Triggers) -> Reply:
     """E3, `inner_error` and plural results. Source: public report of Azure OpenAI."""
-    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_results": results(found, jailbreak=True)}
+    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_results": results(triggers, jailbreak=True)}
     error = {"inner_error": inner, "code": "content_filter", "message": _MESSAGE, "param": "prompt", "type": None}
     return Reply(400, {"error": error})

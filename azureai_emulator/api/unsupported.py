@@ -1,4 +1,4 @@
-"""Parameters and formats that the service has and this model has not."""
+"""Parameters and formats that the service has and the model does not support."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def check_unsupported(task: Task) -> None:
         message = f"Unsupported parameter: '{name}' is not supported with this model."
         if name == "max_tokens":
             message += " Use 'max_completion_tokens' instead."
-        raise _lacking(
+        raise _unsupported(
             task,
             Refusal(message, param=name, nature="unsupported", code="unsupported_parameter", value=task.body[name]),
         )
@@ -26,7 +26,7 @@ def check_unsupported(task: Task) -> None:
 
 
 def _tools_refused(task: Task) -> Exception:
-    """E14 by the gateway of a model that the documents call without tools, E20 by a vLLM container."""
+    """E14 from the gateway of a model documented without tools, E20 from a vLLM container."""
     if task.style == "azure":
         return Refusal("Tools are not supported by this model.", param="tools", nature="type", value=task.body["tools"])
     return ServiceError(errors.vllm_bad_request(_NO_TOOLS))
@@ -53,11 +53,11 @@ def check_format(task: Task) -> None:
 def _format_refused(task: Task, kind: str) -> Exception:
     message = f"response_format '{kind}' is not supported by this model."
     refusal = Refusal(message, param="response_format", nature="type", code="parameter_not_supported", value=kind)
-    return _lacking(task, refusal)
+    return _unsupported(task, refusal)
 
 
-def _lacking(task: Task, refusal: Refusal) -> Exception:
-    """The refusal of a field of the standard body. A vLLM container takes them all, so there the gateway refuses (E14).
+def _unsupported(task: Task, refusal: Refusal) -> Exception:
+    """The refusal of a standard field. A vLLM container accepts them all, so there the gateway refuses (E14).
 
     Source: Azure AI Model Inference REST reference, 'Extensibility'.
     """

@@ -71,11 +71,11 @@ def _stop(field: str, value: Json) -> None:
             "Invalid 'stop': empty array. Expected an array with minimum length 1, but got an empty array instead."
         )
         raise Refusal(message, param=field, nature="type", code="empty_array", value=value)
-    if len(items) > _MOST_STOPS:
-        raise Refusal(f"Invalid 'stop': at most {_MOST_STOPS} sequences.", param=field, nature="type", value=value)
+    if len(items) > _MAX_STOPS:
+        raise Refusal(f"Invalid 'stop': at most {_MAX_STOPS} sequences.", param=field, nature="type", value=value)
 
 
-_MOST_STOPS = 16
+_MAX_STOPS = 16
 
 
 def _response_format(field: str, value: Json) -> None:
@@ -157,7 +157,7 @@ def _check_parameters(field: str, function: Json) -> None:
 
 
 def refuse_unknown(field: str, value: Json, known: frozenset[str]) -> None:
-    """Refuse an object that has keys beyond the known ones."""
+    """Refuse an object with unknown keys."""
     unknown = [key for key in value if key not in known]
     if unknown:
         param = f"{field}.{unknown[0]}"
@@ -235,7 +235,7 @@ _FIELDS: Mapping[str, Check] = {
 
 
 def check_chat_fields(body: Json) -> None:
-    """Refuse a field with a wrong type, range or partner. `null` counts as absent."""
+    """Refuse wrong types, values out of range and fields without a required partner. `null` counts as absent."""
     for field, value in body.items():
         if value is not None and field in _FIELDS:
             _FIELDS[field](field, value)
@@ -268,11 +268,11 @@ def check_text_fields(body: Json) -> None:
     if body.get("prompt") is not None:
         _prompt("prompt", body["prompt"])
     if body.get("logprobs") is not None:
-        _integer(0, _MOST_ALTERNATIVES)("logprobs", body["logprobs"])
+        _integer(0, _MAX_ALTERNATIVES)("logprobs", body["logprobs"])
     check_chat_fields({key: value for key, value in body.items() if key not in ("prompt", "logprobs")})
 
 
-_MOST_ALTERNATIVES = 5
+_MAX_ALTERNATIVES = 5
 """Source: Azure OpenAI REST reference, 'Completions'."""
 
 

@@ -1,4 +1,4 @@
-"""What a brain is asked and what it answers."""
+"""The interface of brains: what they are asked and what they answer."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ Json = Any
 
 
 Written = Generator[str, None, str | None]
-"""A text piece by piece, then its finish reason; `None` is `stop`."""
+"""Yields a text in chunks and returns its finish reason; `None` is `stop`."""
 
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call in an answer; `arguments` is JSON text."""
+    """A tool call; `arguments` is JSON text."""
 
     id: str
     name: str
@@ -23,19 +23,19 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a brain says: text or calls, and the reasoning before them."""
+    """A brain's answer: text or tool calls, and the reasoning before them."""
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
     written: Written | None = None
-    """The text while it is being written, in place of `text`."""
+    """The text while it is being generated, in place of `text`."""
     cut: bool = False
-    """Whether the brain had to stop before the end."""
+    """Whether the text was cut by a token limit."""
     scores: list[Json] | None = None
-    """An entry for each token with `token`, `bytes`, `logprob` and `top_logprobs`, there as soon as it was written.
+    """For each token `token`, `bytes`, `logprob` and `top_logprobs`, appended as the token is generated.
 
-    `None` from a brain that does not know.
+    `None` from a brain without logprobs.
     """
 
 
@@ -47,22 +47,22 @@ class Ask:
     tools: tuple[Json, ...] = ()
     choice: Literal["auto", "none", "required", "named"] = "auto"
     named: str | None = None
-    """The tool that has to be called when `choice` is `named`."""
+    """The tool that must be called when `choice` is `named`."""
     parallel: bool = True
     response_format: Json = None
     id_style: Literal["short", "long"] = "long"
     stop: tuple[str, ...] = ()
-    """Where the text has to end; the emulator cuts it there, whatever the brain does."""
+    """Stop sequences; the emulator cuts the text there even if the brain does not."""
     sampling: Mapping[str, Json] = field(default_factory=dict)
-    """Those of `temperature`, `top_p`, `seed`, `presence_penalty` and `frequency_penalty` that were given."""
+    """The given ones of `temperature`, `top_p`, `seed`, `presence_penalty` and `frequency_penalty`."""
     room: int | None = None
-    """How many tokens of the answer will be used; `None` is no limit."""
+    """The token limit of the answer; `None` is no limit."""
     logprobs: int | None = None
-    """How many alternatives for each token are wanted in `scores`; `None` is no scores."""
+    """How many alternatives for each token `scores` should have; `None` asks for no scores."""
 
 
 class Brain(Protocol):
-    """Anything that answers. With a true attribute `slow` it is asked in a worker thread, one request at a time."""
+    """Anything that answers. With a true attribute `slow` it is called in a worker thread, one request at a time."""
 
     def answer(self, ask: Ask) -> Answer:
         """The answer to one request."""
@@ -78,13 +78,13 @@ def message_text(message: Json) -> str:
 
 
 def call_id(style: str) -> str:
-    """A fresh id. Mistral's are nine characters. Source: recorded sessions with mistral-large-2411."""
+    """A new id. Mistral's have nine characters. Source: recorded sessions with mistral-large-2411."""
     digits = uuid4().hex
     return digits[:9] if style == "short" else f"call_{digits[:24]}"
 
 
 def latest_turn(messages: list[Json]) -> tuple[str, list[Json]]:
-    """The user's latest words, and the messages after them."""
+    """The text of the latest user messages, and the messages after them."""
     for index in range(len(messages) - 1, -1, -1):
         if messages[index]["role"] == "user":
             return _user_run(messages, index), messages[index + 1 :]
@@ -99,4 +99,4 @@ def _user_run(messages: list[Json], index: int) -> str:
 
 
 class BrainError(ValueError):
-    """Why there is no such brain, in one sentence."""
+    """Why a brain cannot be used, in one sentence."""

@@ -1,6 +1,6 @@
-"""The facts in a user's text that arguments can be made of: numbers, quotations, names, dates, addresses.
+"""Values in a user's text that can be arguments: numbers, quotations, names, dates, addresses.
 
-Each span is given out once where possible, so that two calls for two cities get one city each.
+Each span is used once where possible, so that two calls for two cities get one city each.
 """
 
 import re
@@ -38,7 +38,7 @@ _FORMATS = {
 
 @dataclass
 class Evidence:
-    """The spans of one text, each with a mark once it has been used."""
+    """The spans of one text, and which of them were used."""
 
     text: str
     used: set[tuple[int, str]] = field(default_factory=set)
@@ -55,7 +55,7 @@ class Evidence:
         return self._next(self.quotes)
 
     def all_quotes(self) -> list[str]:
-        """The quotations that are left."""
+        """The quotations that are not used yet."""
         return self._rest(self.quotes)
 
     def name(self) -> str | None:
@@ -63,16 +63,16 @@ class Evidence:
         return self._next(self.names)
 
     def place(self) -> str | None:
-        """The next name that stands like a place, after `in`, `to` and the like."""
+        """The next name used as a place: after `in`, `to` and the like."""
         return self._next(self.places)
 
     def mention(self, values: Iterable[str]) -> str | None:
-        """The value that the text mentions first and that was not given out; an already used one if need be."""
+        """The first unused value that the text mentions, else the first used one."""
         spans = sorted((self.text.lower().find(value.lower()), value) for value in values if self.mentions(value))
         return self._next(spans) or (spans[0][1] if spans else None)
 
     def all_names(self) -> list[str]:
-        """The names that are left."""
+        """The names that are not used yet."""
         return self._rest(self.names)
 
     def number(self, *, whole: bool) -> Number | None:
@@ -82,7 +82,7 @@ class Evidence:
         return None if found is None else to_number(found)
 
     def all_numbers(self) -> list[Number]:
-        """The numbers that are left."""
+        """The numbers that are not used yet."""
         return [to_number(text) for text in self._rest(self.numbers)]
 
     def number_near(self, label: str, *, whole: bool) -> Number | None:
@@ -111,7 +111,7 @@ class Evidence:
         return match[1].strip() if match else None
 
     def of_format(self, name: str) -> str | None:
-        """The next span that has a JSON schema format."""
+        """The next span in the given JSON schema format."""
         pattern = _FORMATS.get("uri" if name in ("url", "uri-reference") else name)
         return self._next([(m.start(), m.group()) for m in pattern.finditer(self.text)]) if pattern else None
 
@@ -150,7 +150,7 @@ def _is_whole(text: str) -> bool:
 
 
 def to_number(text: str) -> Number:
-    """The number as JSON has it.
+    """The number in JSON.
 
     >>> to_number("1,200"), to_number("2.5")
     (1200, 2.5)
@@ -160,7 +160,7 @@ def to_number(text: str) -> Number:
 
 
 def _names(text: str) -> Iterable[tuple[int, str]]:
-    """Runs of capitalised words, without the words that merely begin a sentence. `San Francisco, CA` is one name."""
+    """Runs of capitalised words, without those that only begin a sentence. `San Francisco, CA` is one name."""
     after = 0
     for match in _CAPITALS.finditer(_blank_quotes(text)):
         if match.start() < after:

@@ -10,10 +10,10 @@ from .text import stem, stems, word_set, words
 
 Json = Any
 
-_DEEPEST = 8
-_GIVE_UP = 3 * _DEEPEST
+_MAX_DEPTH = 8
+_ABORT_DEPTH = 3 * _MAX_DEPTH
 _NOTHING = object()
-"""No evidence: an optional property is left out, a required one gets a placeholder."""
+"""No value found: an optional property is left out, a required one gets a placeholder."""
 
 _PLACES = frozenset(
     map(stem, word_set("city location place country destination town region address capital area origin where"))
@@ -42,9 +42,9 @@ class Filler:
     root: Json
     evidence: Evidence
     context: str = ""
-    """Words beside the schema that may list admissible values, such as a tool's description."""
+    """A text beside the schema that may list allowed values, such as a tool's description."""
     open_references: list[str] = field(default_factory=lambda: ["#"])
-    """The references being filled, outermost first."""
+    """The references that are being resolved, outermost first."""
 
     def instance(self) -> Json:
         """An instance of the root schema."""
@@ -52,7 +52,7 @@ class Filler:
         return {} if value is _NOTHING else value
 
     def _value(self, name: str, schema: Json, *, required: bool, depth: int) -> Json:
-        if depth > _GIVE_UP:
+        if depth > _ABORT_DEPTH:
             return None if required else _NOTHING
         reference = _reference(schema)
         if reference is None:
@@ -80,7 +80,7 @@ class Filler:
         """The schema with its reference followed and `allOf` merged."""
         if not isinstance(schema, dict):
             return {}
-        for _ in range(_DEEPEST):
+        for _ in range(_MAX_DEPTH):
             if "$ref" not in schema:
                 break
             rest = {key: value for key, value in schema.items() if key != "$ref"}
@@ -141,7 +141,7 @@ class Filler:
 
     def _object(self, _name: str, schema: Json, required: bool, depth: int) -> Json:
         properties, needed = schema.get("properties") or {}, set(schema.get("required") or ())
-        if depth >= _DEEPEST:
+        if depth >= _MAX_DEPTH:
             return {} if required else _NOTHING
         ordered = sorted(properties, key=lambda key: key not in needed)
         filled = {key: self._value(key, properties[key], required=key in needed, depth=depth + 1) for key in ordered}
@@ -149,7 +149,7 @@ class Filler:
         return kept if kept or required else _NOTHING
 
     def _array(self, name: str, schema: Json, required: bool, depth: int) -> Json:
-        if depth >= _DEEPEST:
+        if depth >= _MAX_DEPTH:
             return [] if required else _NOTHING
         items = self._resolved(schema.get("items") or {"type": "string"})
         recursive = _reference(schema.get("items")) in self.open_references
@@ -185,7 +185,7 @@ class Filler:
 
     def _many_objects(self, name: str, items: Json, depth: int) -> list[Json]:
         found: list[Json] = []
-        while len(found) < _DEEPEST:
+        while len(found) < _MAX_DEPTH:
             before = set(self.evidence.used)
             value = self._value(name, items, required=False, depth=depth + 1)
             if value is _NOTHING or self.evidence.used == before:
@@ -232,7 +232,7 @@ class Filler:
         labelled = self.evidence.labelled(name) if name else None
         if hints & _FREE_TEXT:
             return labelled or self._free_text(hints, required)
-        return self._admissible() or self._by_hint(hints) or labelled or self._any_span(required)
+        return self._allowed() or self._by_hint(hints) or labelled or self._any_span(required)
 
     def _by_form(self, schema: Json) -> str | None:
         pattern = schema.get("pattern")
@@ -241,8 +241,8 @@ class Filler:
             return match.group() if match and match.group() else None
         return self.evidence.of_format(schema.get("format", ""))
 
-    def _admissible(self) -> str | None:
-        """A value that the context lists in quotes and the text names: an agent to hand off to."""
+    def _allowed(self) -> str | None:
+        """A value that the context lists in quotes and the text mentions, such as an agent to hand off to."""
         listed = re.findall(r"['\"](\w[\w -]*)['\"]\s*:", self.context)
         return next((value for value in listed if self.evidence.mentions(value)), None) or self._best_listed(listed)
 
@@ -253,8 +253,8 @@ class Filler:
         return best[1] if best[0] else (listed[0] if listed else None)
 
     def _by_hint(self, hints: set[str]) -> str | None:
-        looks = ((kind, look) for kind, look in _BY_HINT if hints & kind)
-        return next((found for _, look in looks if (found := look(self.evidence))), None)
+        finders = (find for words_of_kind, find in _BY_HINT if hints & words_of_kind)
+        return next((found for find in finders if (found := find(self.evidence))), None)
 
     def _free_text(self, hints: set[str], required: bool) -> str | None:
         """A single quotation, else the whole text."""
@@ -287,7 +287,7 @@ _BY_HINT: tuple[tuple[frozenset[str], Callable[[Evidence], str | None]], ...] = 
     (_PLACES, lambda evidence: evidence.place() or evidence.quote() or evidence.name()),
     (_PEOPLE, lambda evidence: evidence.quote() or evidence.name()),
 )
-"""Where a string comes from when its name says what it is."""
+"""Word in the name of a string → how its value is found."""
 
 
 def takes_places(name: str) -> bool:
@@ -296,7 +296,7 @@ def takes_places(name: str) -> bool:
 
 
 def takes_free_text(name: str) -> bool:
-    """Whether a parameter of that name holds what the user says, in any words."""
+    """Whether a parameter of that name holds free text."""
     return bool(set(map(stem, words(name))) & _FREE_TEXT)
 
 

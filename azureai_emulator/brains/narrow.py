@@ -1,4 +1,4 @@
-"""Schemas made narrow for a small model: values that the user's text has come first, texts and lists have an end."""
+"""Schemas restricted for a small model: to values from the user's text, and to short strings and lists."""
 
 import re
 from collections.abc import Callable
@@ -11,32 +11,32 @@ from .text import word_set
 
 Json = Any
 
-_LONGEST_TEXT = 120
-_MOST_ITEMS = 8
-_LARGEST = 1_000_000
+_MAX_TEXT_LENGTH = 120
+_MAX_ITEMS = 8
+_MAX_NUMBER = 1_000_000
 _SCALARS = ("string", "integer", "number", "boolean")
 _FORMS = (("email", "email"), ("mail", "email"), ("url", "uri"), ("link", "uri"), ("date", "date"))
 
 
 @dataclass(frozen=True)
 class Narrower:
-    """Narrows schemas to what a text says.
+    """Restricts schemas to values from a text.
 
-    A string or number for which the text has candidates becomes a choice among them. With `arguments` that holds for
-    every string, else only for those that name a place, a person, a date or an address; and optional arguments of
-    which the text says nothing are left out.
+    A string or number for which the text has candidates becomes an `enum` of them. With `arguments` this holds for
+    every string, otherwise only for names of places and people, dates and addresses; and optional arguments without
+    candidates are left out.
     """
 
     evidence: Evidence
     arguments: bool = False
     keys: frozenset[str] = frozenset()
-    """The names of fields: where a text lists them in quotes, they are no values."""
+    """The names of fields; a text may list them in quotes, and they are not values."""
 
     def narrowed(self, schema: Json, name: str = "") -> Json:
         """A narrower copy of a schema."""
         if not isinstance(schema, dict):
             return schema
-        kept = {key: self._part(key, value, name) for key, value in schema.items() if _is_understood(key, value)}
+        kept = {key: self._part(key, value, name) for key, value in schema.items() if _is_supported(key, value)}
         if "enum" in kept or "const" in kept or "$ref" in kept:
             return kept
         kinds = [kind for kind in _types(kept) if kind != "null"]
@@ -55,7 +55,7 @@ class Narrower:
     def _by_type(self) -> dict[str, Callable[[Json, str], Json]]:
         return {
             "object": self._object,
-            "array": lambda schema, _: {"maxItems": max(_MOST_ITEMS, schema.get("minItems", 0)), **schema},
+            "array": lambda schema, _: {"maxItems": max(_MAX_ITEMS, schema.get("minItems", 0)), **schema},
             "string": self._string,
             "integer": self._number,
             "number": self._number,
@@ -76,7 +76,7 @@ class Narrower:
         found = [] if "pattern" in schema else self._texts(schema, name)
         if found:
             return _choice(schema, found)
-        return {"maxLength": max(_LONGEST_TEXT, schema.get("minLength", 0)), **schema}
+        return {"maxLength": max(_MAX_TEXT_LENGTH, schema.get("minLength", 0)), **schema}
 
     def _texts(self, schema: Json, name: str) -> list[Json]:
         """The candidates for a string, in the order of the text."""
@@ -98,9 +98,9 @@ class Narrower:
     def _number(self, schema: Json, _name: str) -> Json:
         whole = "number" not in _types(schema)
         numbers = [to_number(text) for text in _plain(self.evidence.numbers)]
-        low, high = schema.get("minimum", -_LARGEST), schema.get("maximum", _LARGEST)
+        low, high = schema.get("minimum", -_MAX_NUMBER), schema.get("maximum", _MAX_NUMBER)
         found = [number for number in numbers if low <= number <= high and not (whole and isinstance(number, float))]
-        return _choice(schema, found) if found else {"minimum": -_LARGEST, "maximum": _LARGEST, **schema}
+        return _choice(schema, found) if found else {"minimum": -_MAX_NUMBER, "maximum": _MAX_NUMBER, **schema}
 
 
 _KEYWORDS = word_set(
@@ -113,8 +113,8 @@ _KEYWORDS = word_set(
 _FORMATS = word_set("date-time time date duration email hostname ipv4 ipv6 uuid uri")
 
 
-def _is_understood(key: str, value: Json) -> bool:
-    """Whether grammars know a keyword; without the others more is allowed, and what is written still has the shape."""
+def _is_supported(key: str, value: Json) -> bool:
+    """Whether grammars support a keyword. Without the others more values are allowed, of the same shape."""
     return key in _KEYWORDS and (key != "format" or value in _FORMATS)
 
 
@@ -124,13 +124,13 @@ def _types(schema: Json) -> list[str]:
 
 
 def _choice(schema: Json, values: list[Json]) -> Json:
-    """Only these values; and null where the schema allows it."""
-    told = {key: schema[key] for key in ("title", "description") if key in schema}
-    return {**told, "enum": list(dict.fromkeys(values)) + ([None] if "null" in _types(schema) else [])}
+    """An `enum` of these values, and of null where the schema allows it."""
+    described = {key: schema[key] for key in ("title", "description") if key in schema}
+    return {**described, "enum": list(dict.fromkeys(values)) + ([None] if "null" in _types(schema) else [])}
 
 
 def _is_open(schema: Json) -> bool:
-    """Whether the text says nothing about a value: it would be made up."""
+    """Whether the text has no candidate for a value, so that the model would invent one."""
     choices = schema.get("anyOf") or schema.get("oneOf")
     if choices:
         return all(_is_open(choice) or choice.get("type") == "null" for choice in choices)
@@ -152,7 +152,7 @@ _CLAUSES = re.compile(
 
 
 def clauses(text: str) -> list[str]:
-    """The parts of a request that may each ask for something of its own.
+    """The clauses of a request; each may ask for a separate thing.
 
     >>> clauses("What is the weather in Oslo, and what is 2 + 2?")
     ['What is the weather in Oslo', 'what is 2 + 2']

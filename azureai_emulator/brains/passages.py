@@ -20,20 +20,20 @@ _CONTEXTS = (
     ),
 )
 _EXAMPLE_SOURCES = re.compile(r"For example:.*?Now it's your turn\.", re.DOTALL)
-_FURTHER = 0.6
-_MOST = 3
+_MIN_RELATIVE_SCORE = 0.6
+_MAX_SENTENCES = 3
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of context, with its source number where it has one."""
+    """A passage of context, with its source number if it has one."""
 
     text: str
     source: str | None = None
 
 
 def find_passages(text: str) -> list[Passage]:
-    """The context that a prompt carries."""
+    """The context passages in a prompt."""
     text = _EXAMPLE_SOURCES.sub("", text)
     sources = [Passage(body.strip(), number) for number, body in _SOURCE.findall(text) if body.strip()]
     if sources:
@@ -43,7 +43,7 @@ def find_passages(text: str) -> list[Passage]:
 
 
 def find_question(text: str) -> str | None:
-    """The question that stands beside the context."""
+    """The question beside the context."""
     found = _QUESTION.findall(_EXAMPLE_SOURCES.sub("", text))
     return found[-1].strip() if found else None
 
@@ -55,7 +55,9 @@ def answer_from(passages: list[Passage], question: str) -> str | None:
     best = max(scores, default=0.0)
     if best <= 0:
         return None
-    good = sorted((i for i, score in enumerate(scores) if score >= best * _FURTHER), key=lambda i: -scores[i])[:_MOST]
+    good = sorted(
+        (i for i, score in enumerate(scores) if score >= best * _MIN_RELATIVE_SCORE), key=lambda i: -scores[i]
+    )[:_MAX_SENTENCES]
     return " ".join(_cited(*candidates[index]) for index in sorted(good))
 
 

@@ -1,4 +1,4 @@
-"""Which tools a request calls for, with which arguments: decided from the words that request and tool share."""
+"""Tool calls for a request: chosen by the words that the request and a tool share."""
 
 import json
 import re
@@ -16,7 +16,7 @@ Json = Any
 _NAMED_IN_TEXT = 10.0
 _NAME_WORD = 3.0
 _DESCRIPTION_WORD = 1.0
-_STRONG = 3.0
+_HIGH_SCORE = 3.0
 _SEARCH = frozenset(
     {stem(word) for word in ("search", "query", "knowledge", "retriever", "documents", "wiki", "engine")}
 )
@@ -26,7 +26,7 @@ _SEVERAL = re.compile(r"\b(?:and|or|vs|versus)\b|[,;&]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool as the planner sees it."""
+    """What the planner knows of a tool."""
 
     name: str
     description: str
@@ -40,7 +40,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Planned:
-    """A call that the request asks for."""
+    """A tool call that the request asks for."""
 
     tool: Tool
     arguments: Json
@@ -60,7 +60,7 @@ def plan(text: str, tools: Iterable[Tool]) -> list[Planned]:
 
 
 def is_sequential(text: str) -> bool:
-    """Whether the request wants one step after the other."""
+    """Whether the request asks for steps in sequence."""
     return bool(_SEQUENCE.search(text))
 
 
@@ -72,21 +72,21 @@ def best(text: str, tools: list[Tool]) -> Tool:
 
 
 def _chosen(text: str, tools: list[Tool]) -> list[Tool]:
-    """The best tool, and every further one that strongly fits words no better tool has claimed."""
+    """The best tool, and each further one that scores high with words that no better tool matched."""
     common, wanted = _common_stems(tools), set(request_stems(text))
     scored = [(*_score(text, wanted, tool, common), tool) for tool in tools]
     scored.sort(key=lambda entry: -entry[0])
     chosen: list[Tool] = []
     claimed: set[str] = set()
     for score, matched, tool in scored:
-        if score >= (_STRONG if chosen else _DESCRIPTION_WORD) and (not chosen or matched - claimed):
+        if score >= (_HIGH_SCORE if chosen else _DESCRIPTION_WORD) and (not chosen or matched - claimed):
             chosen.append(tool)
             claimed |= matched
     return chosen or _fallback_search(text, tools)
 
 
 def _common_stems(tools: list[Tool]) -> set[str]:
-    """Words that several descriptions share tell nothing."""
+    """Words in several descriptions, which do not tell the tools apart."""
     counts = Counter(word for tool in tools for word in set(stems(tool.description)))
     return {word for word, count in counts.items() if count > 1}
 
@@ -108,7 +108,7 @@ def _fallback_search(text: str, tools: list[Tool]) -> list[Tool]:
 
 
 def _position(text: str, tool: Tool) -> int:
-    """Where the request first touches the tool's name, in characters."""
+    """The position of the first mention of the tool's name, in characters."""
     if tool.name in text:
         return text.find(tool.name)
     wanted = set(stems(tool.name)) or set(stems(tool.description))
@@ -128,12 +128,12 @@ def calls_of(tool: Tool, evidence: Evidence) -> list[Planned]:
 
 
 def call_of(tool: Tool, evidence: Evidence) -> Planned:
-    """One call with arguments from what is left of the evidence."""
+    """One call with arguments from the unused evidence."""
     return Planned(tool, Filler(tool.parameters, evidence, tool.description).instance())
 
 
 def _spelled_out(tool: Tool, evidence: Evidence) -> list[Planned]:
-    """Calls that are written in the text as calls: `magic_function(3)`."""
+    """Calls spelled out in the text: `magic_function(3)`."""
     written = re.findall(rf"(?<!\w){re.escape(tool.name)}\(([^()]*)\)", evidence.text)
     return [call for inner in written if (call := _from_call_text(tool, inner)) is not None]
 
@@ -158,10 +158,10 @@ def _repetitions(tool: Tool, evidence: Evidence) -> int:
         return 1
     schema = (tool.parameters.get("properties") or {}).get(tool.needed[0]) or {}
     available = _available(tool.needed[0], schema, evidence)
-    return max(1, min(available, _MOST_CALLS))
+    return max(1, min(available, _MAX_CALLS))
 
 
-_MOST_CALLS = 16
+_MAX_CALLS = 16
 
 
 def _available(name: str, schema: Json, evidence: Evidence) -> int:
@@ -188,5 +188,5 @@ def pending(calls: list[Planned], done: Iterable[str]) -> list[Planned]:
 
 
 def arguments_text(call: Planned) -> str:
-    """The arguments as the JSON string the wire carries, characters as they are."""
+    """The arguments as the JSON string the wire carries, not escaped."""
     return json.dumps(call.arguments, ensure_ascii=False)

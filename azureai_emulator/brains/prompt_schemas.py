@@ -1,4 +1,4 @@
-"""The JSON that a prompt asks for in words: by a schema in its text, or by the names of keys."""
+"""The JSON that a prompt asks for: by a schema in its text, or by the names of keys."""
 
 import json
 import re
@@ -10,7 +10,7 @@ Json = Any
 
 
 def wanted_schema(ask: Ask) -> Json | None:
-    """The schema of the JSON that a request asks for: its own, one in the prompt, one of the keys that are named."""
+    """The schema of the requested JSON: from `response_format`, from the prompt, or of the keys that it names."""
     kind = (ask.response_format or {}).get("type")
     if kind == "json_schema":
         return ask.response_format["json_schema"]["schema"]
@@ -26,14 +26,14 @@ def schema_in(text: str) -> tuple[Json, str]:
     if '"properties"' not in text:
         return None, text
     decoder = json.JSONDecoder()
-    for match in reversed(list(re.finditer(r"\{", text))[:_MOST_BRACES]):
+    for match in reversed(list(re.finditer(r"\{", text))[:_MAX_BRACES]):
         value, end = _decoded(decoder, text, match.start())
         if isinstance(value, dict) and isinstance(value.get("properties"), dict) and _is_outermost(text, match.start()):
             return value, text[: match.start()] + text[end:]
     return None, text
 
 
-_MOST_BRACES = 200
+_MAX_BRACES = 200
 
 
 def _is_outermost(text: str, start: int) -> bool:
@@ -52,7 +52,7 @@ def without_schema(text: str) -> str:
     return schema_in(text)[1].strip()
 
 
-# What stands after `"key":` is an example of a value.
+# A quoted word after `"key":` is an example of a value.
 _QUOTED_KEYS = re.compile(r"(?<![\"'`]:)(?<![\"'`]: )[\"'`](\w[\w -]*)[\"'`]")
 _KEY_LIST = re.compile(
     r"(?:keys?|fields?|properties)\s*(?:named|called|are|:)?\s*((?:\w+)(?:\s*,\s*(?:and\s+)?\w+|\s+and\s+\w+)*)"
@@ -64,7 +64,7 @@ _KEYS_BEGIN = re.compile(
 
 
 def schema_of_keys(text: str) -> Json:
-    """A schema of texts under the keys that a prompt names; `answer` when it names none."""
+    """A schema with a string for each key that a prompt names; `answer` when it names none."""
     listed = _KEY_LIST.search(text)
     keys = _QUOTED_KEYS.findall(text) or (re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", listed[1]) if listed else [])
     names = list(dict.fromkeys(keys)) or ["answer"]

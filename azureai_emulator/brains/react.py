@@ -1,4 +1,4 @@
-"""Agents that speak plain text: `Thought`, `Action`, `Action Input`, `Observation`."""
+"""ReAct agents, which use plain text: `Thought`, `Action`, `Action Input`, `Observation`."""
 
 import json
 import re
@@ -20,14 +20,14 @@ _QUESTION = re.compile(r"Question:\s*(.+)")
 
 
 def is_react(prompt: str) -> bool:
-    """Whether the prompt explains the text protocol."""
+    """Whether the prompt describes the ReAct format."""
     return "Action Input:" in prompt and "Action:" in prompt and "Thought" in prompt
 
 
 def answer(prompt: str, texts: list[str]) -> str:
     """The next step: an action, or the final answer after the observations.
 
-    `prompt` is everything said so far; `texts` are the messages one by one.
+    `prompt` is the text of all messages; `texts` are the messages one by one.
     """
     tools, question = _tools(prompt), _question(prompt, texts)
     observations, done = _history(texts)
@@ -83,7 +83,7 @@ def _last(pattern: re.Pattern[str], text: str) -> str | None:
 
 
 def _history(texts: list[str]) -> tuple[list[str], list[str]]:
-    """Observations, and names of the actions taken, since the question was asked."""
+    """Observations and names of actions since the question."""
     tail = _since_question(texts)
     return _OBSERVATION.findall(tail), _ACTION.findall(tail)
 

@@ -1,4 +1,4 @@
-"""The brains that can be had by name."""
+"""The brains by name."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from .rules import RulesBrain
 
 
 class EchoBrain:
-    """Says the last message again: for tests of transport alone."""
+    """Repeats the last message, for tests of transport."""
 
     def answer(self, ask: Ask) -> Answer:
         """The text of the last message."""

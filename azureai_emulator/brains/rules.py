@@ -1,4 +1,4 @@
-"""Who answers. The built-in brain follows rules: it decides from the request alone and is the same every time."""
+"""The built-in brain. It follows rules: the same request always gets the same answer."""
 
 import json
 import re
@@ -19,7 +19,7 @@ Json = Any
 
 
 class RulesBrain:
-    """The built-in brain. It understands nothing; it matches words, and says so."""
+    """The built-in brain. It matches words and does not understand them; its answers say so."""
 
     def answer(self, ask: Ask) -> Answer:
         """The answer to one request: calls, JSON, a ReAct step, or text."""
@@ -48,7 +48,7 @@ def _calls(ask: Ask) -> list[Planned]:
 
 
 def _forced(text: str, tools: list[Tool], since: list[Json]) -> Planned:
-    """A call of a tool that was not called yet, as far as there is one: an agent's last tool takes its answer."""
+    """A required call: of the best tool, with the tool results among its evidence for agents that answer by a tool."""
     return call_of(best(text, tools), Evidence(_with_results(text, since)))
 
 
@@ -57,7 +57,7 @@ def _with_results(text: str, since: list[Json]) -> str:
 
 
 def _first_only(waiting: list[Planned], text: str, since: list[Json]) -> list[Planned]:
-    """The next step; in a sequence its numbers begin with the latest result."""
+    """The next call; in a sequence its first number is the latest result."""
     results = [message_text(message) for message in since if message["role"] == "tool"]
     if not waiting or not results or not is_sequential(text):
         return waiting[:1]
@@ -70,7 +70,7 @@ def _first_only(waiting: list[Planned], text: str, since: list[Json]) -> list[Pl
 
 
 def _json_answer(ask: Ask) -> str | None:
-    """JSON text when the request asks for it: by format, or by a schema in the prompt."""
+    """JSON text when the request asks for it: by `response_format`, or by a schema in the prompt."""
     kind = (ask.response_format or {}).get("type")
     text, since = latest_turn(ask.messages)
     if kind == "json_schema":
@@ -120,7 +120,7 @@ def _from_results(since: list[Json]) -> str | None:
 
 
 def _standalone_question(text: str) -> str | None:
-    """Prompts that ask to rephrase a follow-up get the follow-up back."""
+    """The follow-up itself, for prompts that ask to rephrase it as a standalone question."""
     if not re.search(r"standalone (?:question|message)\s*:?\s*(?:>)?\s*$", text, re.IGNORECASE):
         return None
     found = re.findall(r"(?:Follow[ -]?Up (?:Input|Question|Message)|Message)\s*[:>]\s*\n?(.+)", text, re.IGNORECASE)
@@ -151,7 +151,7 @@ _MY_NAME = re.compile(r"\b(?:my name is|call me|i am|i'm)\s+([^\W\d_][\w'\u2019-
 
 
 def _from_conversation(messages: list[Json], text: str) -> str | None:
-    """What the user said earlier, when the user asks about it."""
+    """An answer from earlier messages, when the user asks about them."""
     earlier = [message_text(message) for message in messages[:-1] if message["role"] in ("user", "system")]
     if "?" not in text or not earlier:
         return None

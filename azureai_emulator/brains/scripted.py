@@ -1,4 +1,4 @@
-"""Scripted replies: what a deployment says next, in the words of a test."""
+"""Scripted replies: a test says what a deployment answers next."""
 
 import json
 import threading
@@ -6,17 +6,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from azureai_emulator.wire.errors import ServiceError, bad_request
 
-from .base import Answer, Ask, Brain, ToolCall
+from .base import Answer, Ask, Brain, ToolCall, call_id
 
 Json = Any
 
 
 class Script:
-    """Replies to give in order, one per chat or text completion that is accepted."""
+    """Replies in order, one for each accepted chat or text completion."""
 
     def __init__(self) -> None:
         self._replies: deque[Json] = deque()
@@ -26,12 +25,12 @@ class Script:
 
     @property
     def active(self) -> bool:
-        """Whether there is something to say, or to refuse."""
+        """Whether requests get scripted replies, or a refusal after the last one."""
         return bool(self._replies) or not self._rules_after
 
     @property
     def left(self) -> int:
-        """How many replies are still to be given."""
+        """How many replies are left."""
         return len(self._replies)
 
     def set(self, replies: Iterable[Json], *, rules_after: bool) -> None:
@@ -43,7 +42,7 @@ class Script:
             self._rules_after = rules_after
 
     def clear(self) -> None:
-        """No script: the deployment's brain answers."""
+        """Remove the script; the deployment's brain answers again."""
         self.set((), rules_after=True)
 
     def take(self) -> Json:
@@ -65,14 +64,14 @@ def _checked(reply: Json) -> Json:
         case {**fields} if fields and fields.keys() <= {"content", "tool_calls", "reasoning"}:
             return reply
     raise ValueError(
-        f"A scripted reply is a text, a call {{'name', 'arguments'}}, a list of calls, a message with 'content', "
+        f"A scripted reply is a string, a call {{'name', 'arguments'}}, a list of calls, a message with 'content', "
         f"'tool_calls' and 'reasoning', or a whole body with 'choices'; not {reply!r}."
     )
 
 
 @dataclass
 class ScriptedBrain:
-    """Says the next scripted reply; `wire` is set when that was a whole body, to be sent as it stands."""
+    """Answers with the next scripted reply; `wire` is set when that is a whole body, which is sent unchanged."""
 
     script: Script
     otherwise: Brain
@@ -100,9 +99,7 @@ class ScriptedBrain:
 def _call(call: Json, ask: Ask) -> ToolCall:
     arguments = call.get("arguments", {})
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    digits = uuid4().hex
-    made = digits[:9] if ask.id_style == "short" else f"call_{digits[:24]}"
-    return ToolCall(call.get("id") or made, call["name"], text)
+    return ToolCall(call.get("id") or call_id(ask.id_style), call["name"], text)
 
 
 def wire_frames(body: Json) -> Iterator[Json]:

@@ -1,4 +1,4 @@
-"""Words, stems and sentences: the reading skills that brain, planner and vectors share."""
+"""Words, stems and sentences of a text."""
 
 import re
 from functools import lru_cache
@@ -29,7 +29,7 @@ STOP_WORDS = word_set(
     """
 )
 
-# A question rarely uses the tool author's word; these fold onto one.
+# Questions rarely use the word of the tool's author, so synonyms map to one word.
 _SYNONYMS = {
     "times": "multiply", "multiplied": "multiply", "multiplication": "multiply", "product": "multiply",
     "plus": "add", "sum": "add", "addition": "add", "added": "add",
@@ -49,36 +49,36 @@ _HIDDEN_WORDS = tuple((re.compile(pattern, re.IGNORECASE), word) for pattern, wo
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """The word without its ending, synonyms folded.
+    """The word without its ending; synonyms become one word.
 
     >>> stem("multiplying"), stem("cities"), stem("city"), stem("times")
     ('multiply', 'city', 'city', 'multiply')
     """
     word = _SYNONYMS.get(word, word)
     for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _MIN_STEM_LENGTH:
             return _restore(word.removesuffix(suffix), suffix)
-    return word.removesuffix("e") if len(word) > _SHORTEST_STEM else word
+    return word.removesuffix("e") if len(word) > _MIN_STEM_LENGTH else word
 
 
-_SHORTEST_STEM = 3
+_MIN_STEM_LENGTH = 3
 
 
 def _restore(root: str, suffix: str) -> str:
     if suffix in ("ies", "ied"):
         return root + "y"
-    if len(root) > _SHORTEST_STEM and root[-1] == root[-2] and root[-1] not in "aeiouls":
+    if len(root) > _MIN_STEM_LENGTH and root[-1] == root[-2] and root[-1] not in "aeiouls":
         return root[:-1]  # planning -> plan
-    return _SYNONYMS.get(root, root).removesuffix("e") if len(root) > _SHORTEST_STEM else root
+    return _SYNONYMS.get(root, root).removesuffix("e") if len(root) > _MIN_STEM_LENGTH else root
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and digit runs in order; snake_case and camelCase come apart."""
+    """Lower-case words and digit runs in order; snake_case and camelCase are split."""
     return _WORD.findall(_CAMEL.sub(" ", text).lower())
 
 
 def stems(text: str) -> list[str]:
-    """Stems of the meaning-bearing words, in order.
+    """Stems of the words that are not stop words, in order.
 
     >>> stems("What is the weather in Paris?")
     ['weather', 'pari']
@@ -87,7 +87,7 @@ def stems(text: str) -> list[str]:
 
 
 def request_stems(text: str) -> list[str]:
-    """Stems of a user's request, where arithmetic signs and set phrases count as words.
+    """Stems of a user's request, where arithmetic operators and some phrases count as words.
 
     >>> request_stems("17 * 23")
     ['multiply']

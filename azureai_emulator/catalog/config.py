@@ -1,4 +1,4 @@
-"""Deployments from a TOML file: a name, a shipped profile, who answers, what differs, rate limits.
+"""Deployments from a TOML file: a name, a shipped profile, a brain, overrides, rate limits.
 
     [[deployments]]
     name = "my-mistral"
@@ -9,7 +9,7 @@
     [deployments.overrides]
     context_window = 8000
 
-A brain is `rules` (the built-in one), `local` (a small model), `echo` (says the last message again), or
+A brain is `rules` (the built-in one), `local` (a small model), `echo` (repeats the last message), or
 `package.module:Name`, a class without arguments or an object that has `answer(ask)`.
 """
 
@@ -36,11 +36,11 @@ PROFILES: Mapping[str, Deployment] = {item.profile.name: item for item in revers
 
 
 class ConfigError(ValueError):
-    """What is wrong in a deployments file, in one sentence: file, place, what is allowed."""
+    """What is wrong in a deployments file, in one sentence: the file, the place, what is allowed."""
 
 
 def load_deployments(path: Path) -> tuple[Deployment, ...]:
-    """The deployments of a file, in its order; a `ConfigError` when it is not right."""
+    """The deployments of a file, in its order; a `ConfigError` when it is invalid."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -70,7 +70,7 @@ _FIELDS: Mapping[str, Any] = {
     "name": str,
     "profile": str,
     "brain": str,
-    "kinds": tuple[Literal[*KINDS], ...],  # type: ignore[valid-type]  # the same names, not repeated here
+    "kinds": tuple[Literal[*KINDS], ...],  # type: ignore[valid-type]  # the names of `Kind`, not repeated here
     "overrides": dict,
     "requests_per_minute": int,
     "tokens_per_minute": int,
@@ -123,7 +123,7 @@ def _only_known(place: str, table: Mapping[str, Json], known: Any) -> None:
 
 
 def _converted(place: str, value: Json, hint: Any) -> Any:
-    """The TOML value as the type that a field has."""
+    """The TOML value converted to the type of a field."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in inside:
@@ -140,11 +140,11 @@ def _converted(place: str, value: Json, hint: Any) -> Any:
     return value
 
 
-_TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table"}
+_TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false", dict: "a table"}
 
 
 def _brain(place: str, name: str | None) -> Brain | None:
-    """The brain that is named; without a name, the one that the server has."""
+    """The named brain; without a name `None`, which means the server's."""
     try:
         return None if name is None else find_brain(name)
     except BrainError as error:

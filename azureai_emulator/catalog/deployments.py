@@ -1,4 +1,4 @@
-"""Deployments: a name, a profile, the kinds it is served under, who answers, rate limits."""
+"""Deployments: a name, a profile, the kinds it is served under, a brain, rate limits."""
 
 from dataclasses import dataclass, field
 
@@ -16,9 +16,9 @@ class Deployment:
     profile: Profile
     kinds: tuple[Kind, ...] = KINDS
     brain: "Brain | None" = None
-    """Who answers; `None` is the built-in rule-based brain."""
+    """What answers; `None` is the built-in rule-based brain."""
     requests_per_minute: int | None = None
-    """How many requests are let in before 429; `None` is no limit."""
+    """How many requests are admitted before a 429; `None` is no limit."""
     tokens_per_minute: int | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a deployment is: a wire profile, quirks as data, over a brain that answers."""
+"""How model families behave on the wire, as data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,28 +14,28 @@ class Profile:
     provider: str
     task: Literal["chat", "embeddings"] = "chat"
     inputs: frozenset[str] = frozenset({"text"})
-    """Content the model reads: `text`, `image`, `audio`, `file`."""
+    """Content the model accepts: `text`, `image`, `audio`, `file`."""
     max_images: int | None = None
     """How many images one message may have."""
     error_style: "Style" = "azure"
     context_window: int = 128_000
     tools: bool = True
     tools_ignored: bool = False
-    """Tools are taken, and never called."""
+    """Tools are accepted and never called."""
     parallel_tools: bool = True
     """Whether one answer may have several calls."""
     json_object: bool = True
     json_schema: bool = True
     extras: frozenset[str] = frozenset()
-    """Fields outside the standard body that the model takes when they are passed through."""
+    """Extra parameters that the model accepts when they are passed through."""
     unsupported: frozenset[str] = frozenset()
     """Standard fields the model refuses."""
     tool_delta: Literal["fragments", "whole"] = "fragments"
     """`whole`: one complete call without `index` and `type` in the finish chunk."""
     stream_usage: Literal["finish", "asked"] = "finish"
-    """`finish`: usage on the finish chunk, unasked. `asked`: an extra frame, only on `stream_options.include_usage`."""
+    """`finish`: usage on the finish chunk, always. `asked`: an extra frame, only on `stream_options.include_usage`."""
     content_filter: bool = False
-    """Answers carry filter results, streams begin with a frame without choices."""
+    """Answers have filter results, streams begin with a frame without choices."""
     usage_details: bool = False
     named_tool_finish: str = "tool_calls"
     """The finish reason when `tool_choice` names a tool."""
@@ -43,10 +43,10 @@ class Profile:
     """`visible`: `<think>` in the content, or `reasoning_content` on api-version 2025-04-01."""
     system_as_user: bool = False
     string_content: bool = False
-    """Message content has to be a string; a list is refused."""
+    """Message content must be a string; a list is refused."""
     tool_results_as_json: bool = False
     tool_then_assistant: bool = False
-    """After a tool message only the assistant may speak."""
+    """After a tool message only an assistant message may follow."""
     leading_space: bool = False
     empty_tool_calls: bool = False
     """`tool_calls: []` on answers without a call."""
@@ -54,7 +54,7 @@ class Profile:
     reasoning_is_null: bool = False
     """`reasoning_content: null` on every answer."""
     counts_audio: bool = False
-    """Usage says `audio_prompt_tokens`."""
+    """Usage has `audio_prompt_tokens`."""
     served_name: str | None = None
     """The `model` in answers where it differs from the deployment name."""
     dimensions: int = 0
@@ -80,7 +80,7 @@ class Profile:
         return self.tools and not self.tools_ignored
 
     def quirks(self) -> list[str]:
-        """The quirks as sentences a reader can act on."""
+        """The quirks as sentences for people."""
         return [sentence for sentence in _sentences(self) if sentence] + list(self.notes)
 
 
@@ -101,7 +101,7 @@ def _chat_sentences(profile: Profile) -> list[str]:
         *(sentence for sentence, applies in lines.items() if applies),
         f"At most {profile.max_images} image(s) in a message." if profile.max_images else "",
         f"Refuses {refused}." if refused else "",
-        f"Takes these extra fields when passed through: {extra}." if extra else "",
+        f"Accepts these extra fields when passed through: {extra}." if extra else "",
     ]
 
 
@@ -109,29 +109,29 @@ def _embedding_sentences(profile: Profile) -> list[str]:
     return [
         f"Vectors have {profile.dimensions} dimensions, {'settable' if profile.dimensions_settable else 'fixed'}.",
         f"At most {profile.batch_limit} inputs per request.",
-        "Takes input_type." if profile.input_type else "Refuses input_type.",
+        "Accepts input_type." if profile.input_type else "Refuses input_type.",
         "Serves /images/embeddings." if profile.images else "",
     ]
 
 
 _CHAT_QUIRKS = (
     ("tools", False, "No tools."),
-    ("tools_ignored", True, "Takes tools and ignores them: the answer is text."),
+    ("tools_ignored", True, "Accepts tools and ignores them: the answer is text."),
     ("json_object", False, "response_format json_object is refused."),
     ("json_schema", False, "response_format json_schema is refused."),
-    ("stream_usage", "finish", "Streams usage on the finish chunk, unasked."),
+    ("stream_usage", "finish", "Streams usage on the finish chunk, without being asked."),
     ("stream_usage", "asked", "Streams usage only when stream_options.include_usage asks for it."),
-    ("content_filter", True, "Answers carry content filter results; streams begin with a frame without choices."),
-    ("reasoning", "hidden", "Reasons out of sight; reasoning tokens are counted in usage."),
-    ("reasoning", "visible", "Reasons in <think> tags; apart as reasoning_content on api-version 2025-04-01."),
-    ("system_as_user", True, "Has no system role: system messages are read as the user's."),
-    ("string_content", True, "Message content has to be a string."),
-    ("tool_results_as_json", True, "Tool results have to be JSON."),
+    ("content_filter", True, "Answers have content filter results; streams begin with a frame without choices."),
+    ("reasoning", "hidden", "Hides its reasoning; reasoning tokens are counted in usage."),
+    ("reasoning", "visible", "Reasons in <think> tags; in reasoning_content on api-version 2025-04-01."),
+    ("system_as_user", True, "Has no system role: system messages are treated as user messages."),
+    ("string_content", True, "Message content must be a string."),
+    ("tool_results_as_json", True, "Tool results must be JSON."),
     ("tool_then_assistant", True, "Refuses a user or system message right after a tool message."),
     ("leading_space", True, "Answers begin with a space."),
-    ("empty_tool_calls", True, "Answers without a call carry `tool_calls: []`."),
-    ("reasoning_is_null", True, "Answers carry `reasoning_content: null`."),
-    ("counts_audio", True, "Usage counts audio apart, as audio_prompt_tokens."),
+    ("empty_tool_calls", True, "Answers without a call have `tool_calls: []`."),
+    ("reasoning_is_null", True, "Answers have `reasoning_content: null`."),
+    ("counts_audio", True, "Usage counts audio separately, as audio_prompt_tokens."),
 )
 _CALL_QUIRKS = (
     ("parallel_tools", False, "Calls one tool at a time."),

@@ -30,7 +30,7 @@ GPT = Profile(
     content_filter=True,
     usage_details=True,
     named_tool_finish="stop",
-    notes=("Reads audio, which the service offers under a model name of its own.",),
+    notes=("Accepts audio, which the service offers under a separate model name.",),
 )
 
 _SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens"})
@@ -47,7 +47,10 @@ REASONING_GPT = Profile(
     content_filter=True,
     usage_details=True,
     reasoning="hidden",
-    notes=("Takes max_completion_tokens in place of max_tokens.", "Takes a system or a developer message, not both."),
+    notes=(
+        "Accepts max_completion_tokens instead of max_tokens.",
+        "Accepts a system or a developer message, not both.",
+    ),
 )
 """Source: Azure OpenAI, 'Reasoning models', list of unsupported parameters."""
 
@@ -174,7 +177,7 @@ COHERE_EMBED = Profile(
     batch_limit=96,
     images=True,
     image_model="embed-english-v3.0-image",
-    notes=("Without `model` an answer to texts names none and carries the header x-api-warning.",),
+    notes=("Without `model` an answer to texts names no model and has the header x-api-warning.",),
 )
 """Source: recorded answers of Cohere-embed-v3-english to texts and to images; Cohere's limit of 96 texts a call."""
 

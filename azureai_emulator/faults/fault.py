@@ -1,4 +1,4 @@
-"""Faults on order: replies that a healthy service would not give, in the order they were asked for."""
+"""What a fault is: an answer that a healthy service would not give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ Json = Any
 
 @dataclass(frozen=True)
 class Fault:
-    """One disturbance. Without `status` the normal answer is given, disturbed as the other fields say."""
+    """One fault. Without `status` the normal answer is sent, disturbed as the other fields say."""
 
     status: int | None = None
     """Answer with this status instead of the normal answer."""
     body: Json = None
-    """JSON, or text as it stands; `None` is the documented body of that status."""
+    """JSON, or a string sent as plain text; `None` is the documented body of that status."""
     headers: Mapping[str, str] = field(default_factory=dict)
     latency: float = 0.0
     """Seconds to wait before answering."""
@@ -30,13 +30,13 @@ class Fault:
     error_frame_after: int | None = None
     """Send an error object as a frame after this many frames, then end the stream (E30)."""
     malformed_frame_after: int | None = None
-    """Send half a frame, which is no JSON, in place of the one after this many frames."""
+    """Send half a frame, which is not valid JSON, in place of the one after this many frames."""
     without_done: bool = False
     """End the stream without `[DONE]`."""
     framing: Framing = "lf"
     """How frames are written; every value is legal in server-sent events."""
     split_bytes: int | None = None
-    """Write the stream in pieces of so many bytes, through the middle of characters."""
+    """Send the stream in chunks of this many bytes, which may split characters."""
     deployment: str | None = None
     """Only for requests to this deployment."""
     route: str | None = None
@@ -52,7 +52,7 @@ class Fault:
         return Reply(self.status, body, {**default.headers, **self.headers} if self.body is None else self.headers)
 
     def matches(self, deployment: str | None, route: str) -> bool:
-        """Whether it is meant for this request."""
+        """Whether it applies to this request."""
         return self.deployment in (None, deployment) and self.route in (None, route)
 
 

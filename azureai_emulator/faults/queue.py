@@ -1,4 +1,4 @@
-"""The faults that are still to come, in the order in which they were asked for."""
+"""The pending faults, in the order in which they were queued."""
 
 import threading
 from collections import deque
@@ -19,14 +19,14 @@ class FaultQueue:
         self._lock = threading.Lock()
 
     def add(self, faults: Iterable[Fault], deployment: str | None) -> None:
-        """Queue faults, each as often as it says."""
+        """Queue each fault `times` times."""
         with self._lock:
             for fault in faults:
                 aimed = replace(fault, deployment=deployment) if deployment else fault
                 self._queue.extend([aimed] * fault.times)
 
     def take(self, deployment: str | None, route: str) -> Fault:
-        """The next fault for this request; a harmless one if none is due."""
+        """The next fault for this request, or `NO_FAULT`."""
         if not self._queue:
             return NO_FAULT
         with self._lock:
@@ -36,11 +36,11 @@ class FaultQueue:
             return due
 
     def pending(self) -> list[Fault]:
-        """The faults that are still due, in order."""
+        """The pending faults, in order."""
         with self._lock:
             return list(self._queue)
 
     def clear(self) -> None:
-        """Forget the faults that are still due."""
+        """Forget the pending faults."""
         with self._lock:
             self._queue.clear()

@@ -1,6 +1,6 @@
-"""Faults in writing: the compact form of headers and lists, the JSON form, and random mixes.
+"""Faults as text and JSON: the compact form of headers and lists, the JSON form, and random mixes.
 
-The compact form is `name=value` pairs joined by `;`, values left out where a name says all:
+The compact form is `name=value` pairs joined by `;`, without a value where the name is enough:
 `status=429;retry-after=2`, `cut-stream-after=3`, `reset`, `drip`. A bare number is a status.
 """
 
@@ -16,32 +16,32 @@ from .fault import Fault
 Json = Any
 _Change = dict[str, Any]
 
-_LOWEST_STATUS, _HIGHEST_STATUS = 200, 599
-_HIGHEST_COUNT = 100_000
+_MIN_STATUS, _MAX_STATUS = 200, 599
+_MAX_COUNT = 100_000
 
 
 def _status(text: str) -> _Change:
     status = int(text)
-    if not _LOWEST_STATUS <= status <= _HIGHEST_STATUS:
+    if not _MIN_STATUS <= status <= _MAX_STATUS:
         raise ValueError
     return {"status": status}
 
 
 def _seconds(field: str) -> Callable[[str], _Change]:
     def read(text: str) -> _Change:
-        if not 0 <= float(text) <= _LONGEST_WAIT:
+        if not 0 <= float(text) <= _MAX_SECONDS:
             raise ValueError
         return {field: float(text)}
 
     return read
 
 
-_LONGEST_WAIT = 3600.0
+_MAX_SECONDS = 3600.0
 
 
 def _count(field: str, least: int = 0) -> Callable[[str], _Change]:
     def read(text: str) -> _Change:
-        if not least <= int(text) <= _HIGHEST_COUNT:
+        if not least <= int(text) <= _MAX_COUNT:
             raise ValueError
         return {field: int(text)}
 
@@ -125,7 +125,7 @@ def _allowed() -> str:
 
 
 def read_faults(value: Json) -> list[Fault]:
-    """The faults that a JSON value orders: a compact form, an object, a list of both, or a random mix."""
+    """The faults that a JSON value describes: a compact form, an object, a list of both, or a random mix."""
     match value:
         case list():
             return [fault for item in value for fault in read_faults(item)]
@@ -138,14 +138,14 @@ def read_faults(value: Json) -> list[Fault]:
         case dict() if value:
             return [_from_object(value)]
         case _:
-            raise ValueError(f"A fault is text or an object, not {value!r}. {_allowed()}")
+            raise ValueError(f"A fault is a string or an object, not {value!r}. {_allowed()}")
 
 
 def _from_object(value: Mapping[str, Json]) -> Fault:
     named = {name.replace("_", "-"): item for name, item in value.items()}
     body, headers = named.pop("body", None), named.pop("headers", {})
     if not isinstance(headers, dict) or not all(isinstance(text, str) for text in headers.values()):
-        raise ValueError("Fault 'headers' takes an object of texts.")
+        raise ValueError("Fault 'headers' takes an object of strings.")
     given = {name: item for name, item in named.items() if item is not None and item is not False}
     fault = _built((name, "" if item is True else str(item)) for name, item in given.items())
     return replace(fault, body=body, headers={**fault.headers, **headers})
@@ -157,14 +157,14 @@ def _mixed(value: Mapping[str, Json]) -> list[Fault]:
     if unknown:
         raise ValueError(f"Unknown field {min(unknown)!r} in a mix. Allowed: seed, mix, count.")
     seed, count = value.get("seed", 0), value.get("count", 100)
-    if not isinstance(seed, int) or not isinstance(count, int) or not 0 < count <= _HIGHEST_COUNT:
-        raise ValueError(f"A mix takes a whole number as seed, and as count one from 1 to {_HIGHEST_COUNT}.")
+    if not isinstance(seed, int) or not isinstance(count, int) or not 0 < count <= _MAX_COUNT:
+        raise ValueError(f"A mix takes a whole number as seed, and as count one from 1 to {_MAX_COUNT}.")
     shares = {spec: _share(spec, share) for spec, share in value["mix"].items()}
     if sum(shares.values()) > 1 + _ROUNDING:
         raise ValueError("The shares of a mix add up to more than 1.")
     choices = [*map(parse_fault, shares), Fault()]
     weights = [*shares.values(), max(0.0, 1 - sum(shares.values()))]
-    return random.Random(seed).choices(choices, weights, k=count)  # noqa: S311 - repeatable, not secret
+    return random.Random(seed).choices(choices, weights, k=count)  # noqa: S311 - reproducible, not secret
 
 
 _ROUNDING = 1e-9

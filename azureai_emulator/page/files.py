@@ -11,7 +11,7 @@ Json = Any
 
 
 class File:
-    """A file of the page, open to everybody: it holds no data."""
+    """A file of the page. It holds no data and needs no key."""
 
     def __init__(self, name: str, media_type: str) -> None:
         self._name, self._media_type = name, media_type

@@ -1,4 +1,4 @@
-"""Exchanges as the page shows them: a line each, or everything with a curl command to repeat it."""
+"""Exchanges as the page shows them: a summary, or all details with a curl command."""
 
 import json
 import shlex
@@ -9,14 +9,12 @@ from azureai_emulator.wire.exchange import Exchange
 
 Json = Any
 
-_LEFT_TO_CURL = frozenset(
-    {"host", "content-length", "connection", "accept-encoding", "user-agent", "transfer-encoding"}
-)
+_SET_BY_CURL = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "transfer-encoding"})
 _CREDENTIALS = {"authorization": '"Authorization: Bearer $KEY"', "api-key": '"api-key: $KEY"'}
 
 
 def summary(exchange: Exchange) -> Json:
-    """One line of the list."""
+    """The fields of a row in the list."""
     return {
         "number": exchange.number,
         "started": exchange.started,
@@ -31,8 +29,8 @@ def summary(exchange: Exchange) -> Json:
     }
 
 
-def whole(exchange: Exchange, url: str) -> Json:
-    """Everything about an exchange; secrets in its headers are masked already."""
+def details(exchange: Exchange, url: str) -> Json:
+    """All details of an exchange. Secrets in its headers were masked when it was logged."""
     return {
         **summary(exchange),
         "query": exchange.query,
@@ -46,11 +44,11 @@ def whole(exchange: Exchange, url: str) -> Json:
 
 
 def curl(exchange: Exchange, url: str) -> str:
-    """A command that repeats the request, once the variable KEY holds the key."""
+    """A command that repeats the request when the variable KEY holds the key."""
     target = url + quote(exchange.path) + (f"?{urlencode(exchange.query)}" if exchange.query else "")
     parts = ["curl", "-X", exchange.method, shlex.quote(target)]
     for name, value in exchange.headers.items():
-        if name not in _LEFT_TO_CURL:
+        if name not in _SET_BY_CURL:
             parts += ["-H", _CREDENTIALS.get(name) or shlex.quote(f"{name}: {value}")]
     if exchange.body_bytes:
         text = json.dumps(exchange.body, ensure_ascii=False) if _is_json(exchange) else str(exchange.body)

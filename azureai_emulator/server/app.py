@@ -1,4 +1,4 @@
-"""The ASGI application: which path is answered by what."""
+"""The ASGI application: paths and what answers them."""
 
 from starlette.routing import Route, Router
 

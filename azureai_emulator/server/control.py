@@ -1,4 +1,4 @@
-"""Routes of the emulator itself, which no service has: health, deployments, faults, the record, the page."""
+"""Routes of the emulator itself, which no service has: health, deployments, faults, exchanges."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from azureai_emulator.api.auth import listing_refusal
 from azureai_emulator.catalog.deployments import Catalog
 from azureai_emulator.faults.spec import describe, read_faults
-from azureai_emulator.page.views import summary, whole
+from azureai_emulator.page.views import details, summary
 from azureai_emulator.wire import errors
 from azureai_emulator.wire.asgi import Receive, Scope, Send, read_body, request_headers, send_reply
 from azureai_emulator.wire.errors import Reply
@@ -37,7 +37,7 @@ Action = Callable[[Call], Reply]
 
 
 class Health:
-    """`GET /health`, open to everybody."""
+    """`GET /health`; needs no key."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,12 +79,12 @@ def list_deployments(call: Call) -> Reply:
 
 
 def list_faults(call: Call) -> Reply:
-    """`GET /_emulator/faults`: the faults that are still due."""
+    """`GET /_emulator/faults`: the pending faults."""
     return Reply(200, {"pending": [describe(fault) for fault in call.session.faults.pending()]})
 
 
 def add_faults(call: Call) -> Reply:
-    """`POST /_emulator/faults`: queue faults; the answer is the list of all that are due."""
+    """`POST /_emulator/faults`: queue faults; the answer lists all pending ones."""
     try:
         faults = read_faults(json.loads(call.body))
     except (ValueError, RecursionError) as error:
@@ -100,17 +100,17 @@ def clear_faults(call: Call) -> Reply:
 
 
 def list_exchanges(call: Call) -> Reply:
-    """`GET /_emulator/exchanges?after=N`: summaries of the record, and the number of the first that it still has."""
+    """`GET /_emulator/exchanges?after=N`: summaries of the exchanges, and the number of the oldest that is kept."""
     entries = call.session.log.entries()
     after = call.query.get("after", "0")
     if not after.isdigit():
         return errors.bad_request(f"after takes the number of an exchange, not {after!r}.")
     items = [summary(entry) for entry in entries if entry.number > int(after)]
     first = entries[0].number if entries else call.session.log.count + 1
-    return Reply(200, {"first": first, "items": items[-_MOST_LISTED:]})
+    return Reply(200, {"first": first, "items": items[-_MAX_LISTED:]})
 
 
-_MOST_LISTED = 500
+_MAX_LISTED = 500
 
 
 def clear_exchanges(call: Call) -> Reply:
@@ -123,4 +123,4 @@ def show_exchange(call: Call) -> Reply:
     """`GET /_emulator/exchanges/{number}`: everything about one exchange."""
     wanted = call.params["number"]
     found = next((entry for entry in call.session.log.entries() if str(entry.number) == wanted), None)
-    return errors.resource_not_found() if found is None else Reply(200, whole(found, call.url))
+    return errors.resource_not_found() if found is None else Reply(200, details(found, call.url))

@@ -1,4 +1,4 @@
-"""The server around the application: one thread, one socket on the loopback interface, a clean end."""
+"""The running emulator: one thread, one socket on the loopback interface, a clean shutdown."""
 
 import asyncio
 import secrets
@@ -17,11 +17,13 @@ from azureai_emulator.brains.registry import find_brain
 from azureai_emulator.catalog.config import load_deployments
 from azureai_emulator.catalog.deployments import Catalog, Deployment
 from azureai_emulator.catalog.shipped import DEPLOYMENTS
+from azureai_emulator.tape.record import Record
+from azureai_emulator.tape.replay import Replay
 
 from .endpoint import Endpoint
 from .rates import Clock
 from .session import Session
-from .state import Cassette, State
+from .state import State
 
 if TYPE_CHECKING:
     from .uvicorn_server import Server
@@ -30,7 +32,7 @@ Deployments = Iterable[Deployment | str] | Path | None
 """Deployments, names of shipped ones, or a TOML file of them."""
 HOST = "127.0.0.1"
 _START_SECONDS = 10.0
-_STOP_SECONDS = 5  # far more than it takes: a busy machine is no reason to complain
+_STOP_SECONDS = 5  # far more than it takes, so that a busy machine causes no warning
 
 
 class Emulator(Endpoint):
@@ -43,31 +45,31 @@ class Emulator(Endpoint):
         key: str | None,
         deployments: Deployments,
         clock: Clock = time.monotonic,
-        tape: Cassette | None = None,
+        tape: Record | Replay | None = None,
         brain: Brain | str | None = None,
     ) -> None:
         if tape is not None and brain is not None:
-            raise ValueError("A tape answers by itself: give a tape or a brain, not both.")
+            raise ValueError("A tape answers by itself: pass a tape or a brain, not both.")
         super().__init__(
             Session(key or f"emulator-{secrets.token_hex(8)}", clock),
             Catalog(_with_brain(_selected(deployments), brain) if tape is None else ()),
         )
         self._port = port
         self.tape = tape
-        """What answers in place of deployments."""
+        """The recorder or replayer that answers in place of deployments."""
         self._state: State | None = None
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def brains(self) -> list[Brain]:
-        """The brains that deployments have in place of the built-in one, each once."""
+        """The brains other than the built-in one, each listed once."""
         found = (item.brain for item in self.deployments if item.brain is not None)
         return list({id(brain): brain for brain in found}.values())
 
     @contextmanager
     def isolated(self) -> Iterator[Endpoint]:
-        """The same running server under a key of its own, with its own record, faults, script and rate limits."""
+        """The same running server under a key of its own, with its own log, faults, script and rate limits."""
         sessions = self._state_or_fail().sessions
         session = sessions.open(f"emulator-{secrets.token_hex(8)}")
         try:
@@ -115,7 +117,7 @@ class Emulator(Endpoint):
         raise RuntimeError(f"The emulator did not start within {_START_SECONDS:.0f} s.")
 
     def stop(self) -> None:
-        """End the server and its thread, answers on their way included; a second call does nothing."""
+        """Stop the server and its thread; answers in progress are cut. A second call does nothing."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join()
@@ -163,7 +165,7 @@ def _selected(deployments: Deployments) -> tuple[Deployment, ...]:
 
 
 def _with_brain(deployments: tuple[Deployment, ...], brain: Brain | str | None) -> tuple[Deployment, ...]:
-    """The deployments, with this brain where they have none of their own."""
+    """The deployments, with this brain where none is set."""
     if brain is None:
         return deployments
     found = find_brain(brain) if isinstance(brain, str) else brain
@@ -171,7 +173,7 @@ def _with_brain(deployments: tuple[Deployment, ...], brain: Brain | str | None) 
 
 
 def _nothing() -> None:
-    """A brain without models has nothing to load."""
+    """Brains without models need no loading."""
 
 
 def _shipped(name: str) -> Deployment:
@@ -182,7 +184,7 @@ def _shipped(name: str) -> Deployment:
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio turns Nagle off only on sockets that name their protocol; else a kept-alive answer waits 40 ms.
+    # asyncio sets TCP_NODELAY only on sockets with an explicit protocol; without it, kept connections wait for 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -212,16 +214,15 @@ def serve(
     key: str | None = None,
     deployments: Deployments = None,
     clock: Clock = time.monotonic,
-    tape: Cassette | None = None,
+    tape: Record | Replay | None = None,
     brain: Brain | str | None = None,
 ) -> Emulator:
-    """An emulator to be used with `with` or `async with`, which start and stop it.
+    """An emulator, started and stopped by `with` or `async with`.
 
-    Port 0 is a free port; without a key a random one is made; without deployments all shipped ones are served,
-    and a name stands for the shipped deployment of that name; a `Path` is a TOML file of deployments.
-    Rate limits are counted by `clock`, in seconds. With a `tape` there are no deployments: `Record` passes requests on
-    to a real endpoint and keeps the exchanges, `Replay` answers from them. A `brain`, or the name of one (`rules`,
-    `local`), answers for the deployments that have none of their own; a `BrainError`, which is a `ValueError`, says
-    when there is none of that name.
+    Port 0 takes a free port; without `key` a random one is generated. `deployments` are `Deployment` objects, names of
+    shipped ones, or the `Path` of a TOML file; `None` serves all shipped ones. Rate limits are counted by `clock`, in
+    seconds. With a `tape` there are no deployments: `Record` forwards requests to a real endpoint and keeps the
+    exchanges, `Replay` answers from them. A `brain`, or the name of one (`rules`, `local`), answers for the deployments
+    that set none; an unknown name raises `BrainError`, which is a `ValueError`.
     """
     return Emulator(port=port, key=key, deployments=deployments, clock=clock, tape=tape, brain=brain)

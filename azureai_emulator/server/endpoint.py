@@ -1,4 +1,4 @@
-"""What a test works with: base URLs, a key, and what the requests with that key did."""
+"""What a test works with: base URLs, a key, and the exchanges, faults and script behind that key."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,11 +20,11 @@ class Endpoint:
         self._session = session
         self._catalog = catalog
         self.url = url
-        """Set once the server runs."""
+        """Set when the server has started."""
 
     @property
     def key(self) -> str:
-        """The key that requests have to carry."""
+        """The key that requests must carry."""
         return self._session.key
 
     @property
@@ -38,25 +38,25 @@ class Endpoint:
         return self._running().log.entries()
 
     def clear(self) -> None:
-        """Forget recorded exchanges, faults that are still due, the script, and what was counted for rate limits."""
+        """Forget recorded exchanges, pending faults, the script, and the rate limit counts."""
         self._running().clear()
 
     def faults(self, *faults: Fault, deployment: str | None = None) -> None:
-        """Queue faults for the next requests, or for the next ones to one deployment."""
+        """Queue faults for the next requests, or for the next requests to one deployment."""
         self._running().faults.add(faults, deployment)
 
     def script(self, replies: Iterable[Json], *, rules_after: bool = False) -> None:
-        """Say what the next chat and text completions answer, in order, streamed where the request asks for it.
+        """Set the answers of the next chat and text completions, in order; streamed where the request asks for it.
 
-        A reply is a text; a tool call `{"name": ..., "arguments": {...}}`, with an `id` if it matters; a list of such
-        calls; a message with `content`, `tool_calls` and `reasoning`; or a whole body with `choices`, sent as it is.
-        After the last one requests are refused, unless `rules_after` hands over to the deployment's own brain.
+        A reply is a string; a tool call `{"name": ..., "arguments": {...}}`, with an `id` if it matters; a list of such
+        calls; a message with `content`, `tool_calls` and `reasoning`; or a whole body with `choices`, sent unchanged.
+        After the last reply requests are refused; with `rules_after` the deployment's own brain answers them.
         """
         self._running().script.set(replies, rules_after=rules_after)
 
     @property
     def scripted_left(self) -> int:
-        """How many scripted replies are still to be given."""
+        """How many scripted replies are left."""
         return self._running().script.left
 
     def endpoint(self, name: str, kind: Kind | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The routes of one endpoint kind: from the HTTP request to the answer that leaves."""
+"""The routes of one endpoint kind, from the HTTP request to the sent answer."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ class Gateway:
         except ServiceError as error:
             await conversation.reply(error.reply)
         except Exception as error:
-            if exchange.status:  # the answer is on its way
+            if exchange.status:  # the answer has begun
                 raise
             await conversation.reply(errors.emulator_defect(error))
 
@@ -63,7 +63,7 @@ class Gateway:
 
 @dataclass
 class _Call:
-    """One request on its way: key and headers, rate limit, fault, answer."""
+    """One request being processed: key and headers, rate limit, fault, answer."""
 
     state: State
     session: Session
@@ -89,7 +89,7 @@ class _Call:
             await self._generate(task)
 
     def _admit(self, task: Task) -> None:
-        """Count this request against the deployment's rate limit; a refusal (E24) when it is used up."""
+        """Count this request against the deployment's rate limit; raise the refusal (E24) when it is used up."""
         self.conversation.exchange.deployment = task.deployment.name
         self.conversation.headers = own_headers(task, self.conversation.headers)
         self.allowance = self.session.rates.of(task.deployment)
@@ -113,7 +113,7 @@ class _Call:
         return fault if fault.matches(deployment, route) else NO_FAULT
 
     async def _reset_by_fault(self) -> bool:
-        """Wait as the fault says; true when it has reset the connection."""
+        """Wait for the fault's latency; true when the fault has reset the connection."""
         if self.fault.latency:
             await asyncio.sleep(self.fault.latency)
         if self.fault.reset_before_body:
@@ -162,7 +162,7 @@ def _used_tokens(answer: Reply | Stream) -> int:
 
 
 def scripted(incoming: Incoming, task: Task, script: Script) -> Reply | Stream:
-    """The answer of the deployment, from the session's script while it has replies."""
+    """The next reply of the session's script, or the deployment's own answer."""
     if not script.active or task.profile.task != "chat":
         return routes.answer(incoming, task)
     brain = ScriptedBrain(script, task.deployment.brain or generation.RULES)

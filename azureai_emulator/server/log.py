@@ -21,7 +21,7 @@ class Log:
         self._lock = threading.Lock()
 
     def add(self, exchange: Exchange) -> None:
-        """Remember an exchange; it is listed from now on, before its answer is known."""
+        """Remember an exchange; it is listed at once, before its answer is known."""
         with self._lock:
             self._count += 1
             exchange.number = self._count
@@ -36,12 +36,12 @@ class Log:
         return self._count
 
     def entries(self) -> list[Exchange]:
-        """A copy of the record."""
+        """The exchanges that are kept, as a copy."""
         with self._lock:
             return list(self._entries)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all exchanges."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0

@@ -1,4 +1,4 @@
-"""Rate limits that are really counted: one refilling bucket per deployment for requests, one for tokens."""
+"""Rate limits: per deployment, a token bucket for requests and one for tokens."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ _MINUTE = 60.0
 
 
 class Bucket:
-    """An allowance that refills evenly: full at first, `per_minute` at most.
+    """A bucket that refills evenly: full at first, never above `per_minute`.
 
     >>> bucket = Bucket(60, now=0.0)
     >>> bucket.take(60)
@@ -28,17 +28,17 @@ class Bucket:
     def __init__(self, per_minute: int, now: float) -> None:
         self.limit = per_minute
         self._level = float(per_minute)
-        self._seen = now
+        self._updated = now
 
     def seconds_until(self, amount: float, now: float) -> float:
-        """Seconds until so much is there; 0 when it is there already."""
-        self._level = min(self.limit, self._level + (now - self._seen) * self.limit / _MINUTE)
-        self._seen = now
+        """Seconds until the amount is available; 0 when it is available now."""
+        self._level = min(self.limit, self._level + (now - self._updated) * self.limit / _MINUTE)
+        self._updated = now
         missing = amount - self._level
         return 0.0 if missing <= _ROUNDING else missing * _MINUTE / self.limit
 
     def take(self, amount: int) -> None:
-        """Take so much, into debt if need be: tokens are known only once they are spent."""
+        """Take the amount. The level may go below zero: an answer's tokens are known only after it was sent."""
         self._level -= amount
 
     @property
@@ -58,20 +58,20 @@ class Allowance:
     tokens: Bucket | None
 
     def headers(self) -> dict[str, str]:
-        """What every answer says of the limits. Source: recorded answers of 2025."""
+        """The rate limit headers of every answer. Source: recorded answers of 2025."""
         named = {"requests": self.requests, "tokens": self.tokens}
         limits = {f"x-ratelimit-limit-{name}": str(bucket.limit) for name, bucket in named.items() if bucket}
         left = {f"x-ratelimit-remaining-{name}": str(bucket.remaining) for name, bucket in named.items() if bucket}
         return limits | left
 
     def wait(self, now: float) -> tuple[float, str]:
-        """Seconds until the next request is let in, and the policy that holds it back."""
+        """Seconds until the next request is admitted, and the policy that delays it."""
         calls = self.requests.seconds_until(1, now) if self.requests else 0.0
         tokens = self.tokens.seconds_until(1, now) if self.tokens else 0.0
         return (tokens, "DeploymentRatelimit-Token") if tokens > calls else (calls, "DeploymentRatelimit-Call")
 
     def charge(self, tokens: int) -> None:
-        """Count what an answer has used."""
+        """Count the tokens of an answer."""
         if self.tokens:
             self.tokens.take(tokens)
 
@@ -99,7 +99,7 @@ class Rates:
         return Allowance(calls, tokens)
 
     def admit(self, allowance: Allowance, kind: Kind, route: str, api_version: str) -> Reply | None:
-        """Count one request, or the 429 (E24; E26 on GitHub) that refuses it: a refused request costs nothing."""
+        """Count one request, or the 429 (E24; E26 on GitHub) that refuses it: a refused request is not counted."""
         with self._lock:
             seconds, policy = allowance.wait(self._clock())
             if not seconds and allowance.requests:
@@ -119,7 +119,7 @@ class Rates:
             allowance.charge(tokens)
 
     def clear(self) -> None:
-        """Full allowances again."""
+        """Refill all allowances."""
         with self._lock:
             self._by_name.clear()
 

@@ -1,4 +1,4 @@
-"""The state behind one key: its log, faults, script and rate limits. A test can have a key for itself."""
+"""The state behind one key: its log, faults, script and rate limits. A test may have its own key."""
 
 import time
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Session:
         self.rates = Rates(self.clock)
 
     def record(self, incoming: Incoming, path: str) -> Exchange:
-        """The log's new entry for a request; its answer is filled in later."""
+        """Log a request; the entry's answer is filled in later."""
         exchange = Exchange(
             method=incoming.method,
             path=path,

@@ -12,9 +12,6 @@ from azureai_emulator.wire.conversation import Conversation
 
 from .session import Session, Sessions
 
-Cassette = Record | Replay
-"""What answers in place of the deployments: a real endpoint behind the emulator, or its recorded exchanges."""
-
 
 @dataclass
 class State:
@@ -23,7 +20,8 @@ class State:
     catalog: Catalog
     main: Session
     url: str = ""
-    tape: Cassette | None = None
+    tape: Record | Replay | None = None
+    """Answers in place of the deployments: a real endpoint behind the emulator, or its recorded exchanges."""
     work_queue: WorkQueue = field(default_factory=WorkQueue)
     """The requests for slow brains."""
     sessions: Sessions = field(init=False)

@@ -5,17 +5,19 @@ import time
 from azureai_emulator.api import request
 from azureai_emulator.api.auth import listing_refusal
 from azureai_emulator.api.request import Incoming
+from azureai_emulator.tape.record import Record
+from azureai_emulator.tape.replay import Replay
 from azureai_emulator.wire import errors
 from azureai_emulator.wire.asgi import Receive, Scope, Send, query_pairs, read_body, request_headers
 from azureai_emulator.wire.conversation import Conversation
 
-from .state import Cassette, State
+from .state import State
 
 
 class TapeRoute:
-    """Every path, answered by a recorder or a replayer; callers need the key as everywhere."""
+    """Every path, answered by a recorder or a replayer. Callers need the key."""
 
-    def __init__(self, state: State, tape: Cassette) -> None:
+    def __init__(self, state: State, tape: Record | Replay) -> None:
         self._state = state
         self._tape = tape
 

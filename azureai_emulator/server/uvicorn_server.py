@@ -1,4 +1,4 @@
-"""uvicorn without its words on the terminal, and with an end that waits for nobody."""
+"""uvicorn without terminal output, and with a shutdown that waits for no client."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _ROUND_SECONDS = 0.01
 
 
 class HttpProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # uvicorn chooses it when it is imported
-    """What clients do wrong is answered, and answers are cut only when the server ends: no news for who runs it."""
+    """Logs to our logger, which is silent: bad requests are answered, and answers are cut only at shutdown."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -24,10 +24,10 @@ class HttpProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # uvico
 
 
 class Server(uvicorn.Server):
-    """A server that cuts the answers on their way when it ends, for a stream may last for minutes."""
+    """A server that cuts answers in progress at shutdown, since a stream may last for minutes."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the connections, then what still worked for them, then the server."""
+        """Close the connections, cancel their tasks, then stop the server."""
         cutting = asyncio.ensure_future(self._keep_cutting())
         try:
             await super().shutdown(sockets)
@@ -35,8 +35,8 @@ class Server(uvicorn.Server):
             cutting.cancel()
 
     async def _keep_cutting(self) -> None:
-        """A request that comes in at the last moment is met by the next round, a client that reads nothing by abort."""
-        cut: Any = _end
+        """Repeated, since a request may arrive meanwhile; aborts from the second round, since a client may not read."""
+        cut: Any = _close
         while True:
             for connection in list(self.server_state.connections):
                 cut(connection.transport)
@@ -47,13 +47,13 @@ class Server(uvicorn.Server):
             cut = _abort
 
     def drop(self, scope: Any, reset: bool) -> None:
-        """Close a request's connection after what was sent, or reset it at once."""
+        """Close a request's connection once everything is sent, or reset it at once."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) == scope["client"]:
-                (_reset if reset else _end)(connection.transport)
+                (_reset if reset else _close)(connection.transport)
 
 
-def _end(transport: Any) -> None:
+def _close(transport: Any) -> None:
     transport.close()
 
 

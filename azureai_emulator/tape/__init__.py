@@ -1,1 +1,1 @@
-"""Exchanges with a real endpoint: recorded to files, and replayed from them."""
+"""Exchanges with a real endpoint: recorded to files and replayed from them."""

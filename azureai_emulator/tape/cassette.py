@@ -1,7 +1,7 @@
-"""Recorded exchanges as files: what is kept of them, what is masked, how a request is recognised again.
+"""Recorded exchanges as files: what is kept, what is masked, which requests count as the same.
 
-One JSON file per exchange. Keys and tokens are masked, ids are replaced by others of the same look, the same id by the
-same one in every file; headers that tell of a caller or a resource are left out.
+One JSON file per exchange. Keys and tokens are masked, ids are replaced by others of the same form, and the same id
+by the same one in every file; headers that identify a caller or a resource are left out.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _SECRET_NAMES = frozenset(
     {"api_key", "api-key", "apikey", "authorization", "access_token", "client_secret", "password"}
     | {"sig", "subscription-key"}
 )
-_SECRET_LOOKS = re.compile(
+_SECRET_FORMS = re.compile(
     r"eyJ[\w-]{6,}\.[\w-]+\.[\w-]*|\bsk-[\w-]{16,}|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|(?<=[?&]sig=)[^&\s\"]+"
 )
 _ANSWER_OBJECTS = frozenset({"chat.completion", "chat.completion.chunk", "text_completion", "list"})
@@ -49,7 +49,7 @@ class Recording:
     """False when the connection broke before the end."""
 
     def to_json(self) -> Json:
-        """The content of a file."""
+        """The content of its file."""
         answer: Json = {"status": self.status, "headers": dict(self.headers)}
         if self.frames is None:
             answer["body"] = self.body
@@ -61,7 +61,7 @@ class Recording:
 
 
 def from_json(content: Json) -> Recording:
-    """The exchange in a file's content."""
+    """The exchange in the content of a file."""
     asked, answer = content["request"], content["response"]
     frames = answer.get("frames")
     return Recording(
@@ -91,9 +91,9 @@ def sanitised(value: Json, secrets: Iterable[str]) -> Json:
     def text(item: str) -> str:
         for secret in hidden:
             item = item.replace(secret, MASK)
-        return _SECRET_LOOKS.sub(MASK, item)
+        return _SECRET_FORMS.sub(MASK, item)
 
-    return _mapped(_masked_names(value), text, _other_id)
+    return _mapped(_masked_names(value), text, _replaced_id)
 
 
 def _masked_names(value: Json) -> Json:
@@ -106,7 +106,7 @@ def _masked_names(value: Json) -> Json:
 
 
 def _mapped(value: Json, text: Callable[[str], str], new_id: Callable[[str], str]) -> Json:
-    """A copy with every text and every id replaced, names of fields included."""
+    """A copy with every string (field names too) and every id replaced."""
     if isinstance(value, str):
         return text(value)
     if isinstance(value, list):
@@ -125,25 +125,25 @@ def _is_id(container: Mapping[str, Json], name: str) -> bool:
     return name in ("tool_call_id", "requestid", "request_id") or (name == "id" and of_answer)
 
 
-def _other_id(value: str) -> str:
+def _replaced_id(value: str) -> str:
     prefix, mark, rest = value.rpartition("_" if "_" in value else "-")
     digits = hashlib.sha256(rest.encode()).hexdigest()
     return prefix + mark + (digits * (len(rest) // len(digits) + 1))[: len(rest)]
 
 
 def canonical(method: str, path: str, body: Json) -> str:
-    """What makes two requests the same: method, route, and the body whatever its order and ids."""
-    seen: dict[str, str] = {}
-    numbered = _mapped(body, str, lambda value: seen.setdefault(value, f"id-{len(seen) + 1}"))
+    """A text that is equal for equal requests: method, path and body, whatever its field order and ids."""
+    numbers: dict[str, str] = {}
+    numbered = _mapped(body, str, lambda value: numbers.setdefault(value, f"id-{len(numbers) + 1}"))
     return json.dumps([method, path.rstrip("/"), numbered], sort_keys=True, ensure_ascii=False)
 
 
-_NUMBERING = threading.Lock()
-"""Held while a file gets its number; exchanges end at the same time."""
+_NUMBERING_LOCK = threading.Lock()
+"""Held while a file gets its number, since exchanges may end at the same time."""
 
 
 class Cassette:
-    """The files of a tape, numbered in the order of the exchanges."""
+    """A folder of recorded exchanges, numbered in their order."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,7 +153,7 @@ class Cassette:
         secrets = list(secrets)
         content = json.dumps(sanitised(recording.to_json(), secrets), indent=2, ensure_ascii=False) + "\n"
         slug = re.sub(r"[^a-z0-9]+", "-", recording.path.lower()).strip("-")
-        with _NUMBERING:
+        with _NUMBERING_LOCK:
             self.path.mkdir(parents=True, exist_ok=True)
             numbers = (int(found.name[:4]) for found in self.path.glob("[0-9][0-9][0-9][0-9]-*.json"))
             target = self.path / f"{max(numbers, default=0) + 1:04d}-{slug}.json"
@@ -161,7 +161,7 @@ class Cassette:
         return target
 
     def read(self) -> list[tuple[str, Recording]]:
-        """All exchanges by file name, in order; a `ValueError` names a file that is none."""
+        """All exchanges by file name, in order; a `ValueError` names a file that is not a recording."""
         if not self.path.is_dir():
             raise ValueError(f"{self.path}: not a folder of recorded exchanges.")
         return [(file.name, _read(file)) for file in sorted(self.path.glob("*.json"))]

@@ -1,4 +1,4 @@
-"""Pass requests through to a real endpoint and keep what was said."""
+"""Forward requests to a real endpoint and keep the exchanges."""
 
 import asyncio
 import contextlib
@@ -23,17 +23,17 @@ _FORWARDED = frozenset(
     {"content-type", "accept", "extra-parameters", "azureml-model-deployment", "x-ms-client-request-id", "user-agent"}
 )
 _HOP_BY_HOP = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
-_PATIENCE = 1800.0
-_PIECE = 65536
+_TIMEOUT = 1800.0
+_CHUNK = 65536
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where requests go, with which key, and where the exchanges are kept."""
+    """Forwards requests to a real endpoint and keeps the exchanges in a folder."""
 
     folder: Path
     upstream: str
-    """The URL that the emulator's own stands for: a path is appended to it as it comes."""
+    """The URL that replaces the emulator's own; the path of a request is appended unchanged."""
     upstream_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -49,22 +49,22 @@ class Record:
             )
 
     async def answer(self, conversation: Conversation, body: bytes) -> bool:
-        """Answer one request with what the upstream says; true when the connection has to be cut."""
+        """Answer one request with the upstream's answer; true when the connection must be cut."""
         caller = Upstream(self)
         try:
             response = await asyncio.to_thread(caller.send, conversation, body)
-            return await self._passed_on(conversation, response)
+            return await self._forward(conversation, response)
         except (OSError, http.client.HTTPException) as error:
-            if conversation.exchange.status:  # the answer is on its way: what failed is keeping it
+            if conversation.exchange.status:  # the answer was sent; saving it failed
                 raise
             await conversation.reply(errors.upstream_failed(type(error).__name__))
             return False
         finally:
             caller.close()
 
-    async def _passed_on(self, conversation: Conversation, response: http.client.HTTPResponse) -> bool:
+    async def _forward(self, conversation: Conversation, response: http.client.HTTPResponse) -> bool:
         headers = {name.lower(): value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP}
-        said = Recording(
+        recording = Recording(
             method=conversation.exchange.method,
             path=conversation.exchange.path,
             query=conversation.exchange.query,
@@ -76,20 +76,20 @@ class Record:
             raw = await asyncio.to_thread(response.read)
             body = _decoded(raw)
             await conversation.raw(response.status, headers, raw, body)
-            await self._keep(conversation, replace(said, body=body))
+            await self._keep(conversation, replace(recording, body=body))
             return False
         conversation.headers = {**headers}
         conversation.exchange.response = []
         reader = EventReader()
-        pieces = _Pieces(response, reader, conversation)
-        cut = await conversation.stream(pieces.read(), response.status)
+        chunks = _UpstreamStream(response, reader, conversation)
+        cut = await conversation.stream(chunks.read(), response.status)
         frames = tuple(zip(conversation.exchange.frame_times, conversation.exchange.response, strict=True))
-        await self._keep(conversation, replace(said, frames=frames, done=reader.done, complete=not cut))
+        await self._keep(conversation, replace(recording, frames=frames, done=reader.done, complete=not cut))
         return cut
 
-    async def _keep(self, conversation: Conversation, said: Recording) -> None:
+    async def _keep(self, conversation: Conversation, recording: Recording) -> None:
         secrets = [self.upstream_key, conversation.key]
-        await asyncio.to_thread(Cassette(self.folder).add, said, secrets)
+        await asyncio.to_thread(Cassette(self.folder).add, recording, secrets)
 
 
 class Upstream:
@@ -100,16 +100,16 @@ class Upstream:
         self._key = record.upstream_key
         secure = self._parts.scheme == "https"
         make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = make(self._parts.hostname or "", self._parts.port, timeout=_PATIENCE)
+        self._connection = make(self._parts.hostname or "", self._parts.port, timeout=_TIMEOUT)
         self._socket: socket.socket | None = None
 
     def send(self, conversation: Conversation, body: bytes) -> http.client.HTTPResponse:
-        """Send the request on, with the upstream's key in place of ours; blocks until the headers are there."""
+        """Forward the request with the upstream's key in place of ours; blocks until the headers arrive."""
         target = self._parts.path.rstrip("/") + conversation.scope["raw_path"].decode("latin-1")
         if conversation.scope["query_string"]:
             target += "?" + conversation.scope["query_string"].decode("latin-1")
         headers = {name: value for name, value in conversation.exchange.headers.items() if name in _FORWARDED}
-        # Endpoint kinds read one or the other and tolerate both.
+        # Each endpoint kind reads one of the two and ignores the other.
         headers |= {"authorization": f"Bearer {self._key}", "api-key": self._key, "accept-encoding": "identity"}
         self._connection.connect()
         self._socket = self._connection.sock
@@ -117,15 +117,15 @@ class Upstream:
         return self._connection.getresponse()
 
     def close(self) -> None:
-        """Close the connection; a thread that still waits for it wakes up."""
+        """Close the connection; a thread that waits on it is woken."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
 
-class _Pieces:
-    """The bytes of a stream as they come, each frame in them noted."""
+class _UpstreamStream:
+    """The bytes of a stream as they arrive; each frame in them is logged."""
 
     def __init__(self, response: http.client.HTTPResponse, reader: EventReader, conversation: Conversation) -> None:
         self._response, self._reader, self._conversation = response, reader, conversation
@@ -133,14 +133,14 @@ class _Pieces:
     async def read(self) -> AsyncIterator[bytes | None]:
         while True:
             try:
-                piece = await asyncio.to_thread(self._response.read1, _PIECE)
+                chunk = await asyncio.to_thread(self._response.read1, _CHUNK)
             except (OSError, http.client.HTTPException):
                 yield None
                 return
-            self._note(self._reader.feed(piece) if piece else self._reader.end())
-            if not piece:
+            self._note(self._reader.feed(chunk) if chunk else self._reader.end())
+            if not chunk:
                 return
-            yield piece
+            yield chunk
 
     def _note(self, events: list[str]) -> None:
         for event in events:

@@ -1,4 +1,4 @@
-"""Answer from recorded exchanges, and say clearly when none fits."""
+"""Answer from recorded exchanges; a request that matches none gets a 404 with the nearest one."""
 
 import difflib
 import json
@@ -16,13 +16,13 @@ from .cassette import Cassette, Recording, canonical, sanitised
 
 Json = Any
 
-_COMPARED = 20_000
-_LISTED = 20
-_SHOWN = 80
+_MAX_COMPARED = 20_000
+_MAX_DIFFERENCES = 20
+_MAX_SHOWN = 80
 
 
 class Replay:
-    """The exchanges of a folder. The same request asked again gets the next answer recorded for it, then the last."""
+    """Answers from the exchanges of a folder. A repeated request gets the next answer recorded for it, or the last."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,32 +30,41 @@ class Replay:
         if not self._files:
             raise ValueError(f"{folder}: no recorded exchanges in this folder.")
         self._answers: dict[str, list[Recording]] = {}
-        for _, said in self._files:
-            self._answers.setdefault(canonical(said.method, said.path, said.request), []).append(said)
+        for _, recording in self._files:
+            self._answers.setdefault(canonical(recording.method, recording.path, recording.request), []).append(
+                recording
+            )
 
     async def answer(self, conversation: Conversation, _body: bytes) -> bool:
-        """Answer one request; true when the connection has to be cut, as it was."""
+        """Answer one request; true when the connection must be cut, as in the recording."""
         asked = sanitised(conversation.exchange.body, [conversation.key])
         found = self._answers.get(canonical(conversation.exchange.method, conversation.exchange.path, asked))
         if found is None:
-            await conversation.reply(self._nothing(conversation.exchange.method, conversation.exchange.path, asked))
+            await conversation.reply(self._no_match(conversation.exchange.method, conversation.exchange.path, asked))
             return False
-        return await _said_again(conversation, found.pop(0) if len(found) > 1 else found[0])
+        return await _send(conversation, found.pop(0) if len(found) > 1 else found[0])
 
-    def _nothing(self, method: str, path: str, asked: Json) -> Reply:
-        wanted = canonical(method, path, asked)[:_COMPARED]
-        file, near = max(self._files, key=lambda item: _likeness(item[1], method, path, wanted))
+    def _no_match(self, method: str, path: str, asked: Json) -> Reply:
+        wanted = canonical(method, path, asked)[:_MAX_COMPARED]
+        file, near = max(self._files, key=lambda item: _similarity(item[1], method, path, wanted))
         differences = (
             [] if (near.method, near.path) == (method, path) else [f"{method} {path}, not {near.method} {near.path}"]
         )
-        differences += list(_differences("", near.request, asked))[:_LISTED]
-        nearest = {"file": file, "method": near.method, "path": near.path, "body": near.request}
+        differences += list(_differences("", near.request, asked))[:_MAX_DIFFERENCES]
+        nearest = {
+            "file": file,
+            "method": near.method,
+            "path": near.path,
+            "body": near.request,
+        }
         return recording_not_found(f"{method} {path}", {**nearest, "differences": differences})
 
 
-def _likeness(said: Recording, method: str, path: str, wanted: str) -> tuple[bool, float]:
-    text = canonical(said.method, said.path, said.request)[:_COMPARED]
-    return (said.method, said.path) == (method, path), difflib.SequenceMatcher(None, text, wanted).quick_ratio()
+def _similarity(recording: Recording, method: str, path: str, wanted: str) -> tuple[bool, float]:
+    text = canonical(recording.method, recording.path, recording.request)[:_MAX_COMPARED]
+    return (recording.method, recording.path) == (method, path), difflib.SequenceMatcher(
+        None, text, wanted
+    ).quick_ratio()
 
 
 def _differences(place: str, recorded: Json, asked: Json) -> Iterator[str]:
@@ -73,21 +82,21 @@ def _differences(place: str, recorded: Json, asked: Json) -> Iterator[str]:
 
 def _short(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
-async def _said_again(conversation: Conversation, said: Recording) -> bool:
-    if said.frames is None:
-        await conversation.reply(Reply(said.status, said.body, said.headers))
+async def _send(conversation: Conversation, recording: Recording) -> bool:
+    if recording.frames is None:
+        await conversation.reply(Reply(recording.status, recording.body, recording.headers))
         return False
-    conversation.headers |= said.headers
+    conversation.headers |= recording.headers
     conversation.exchange.response = []
-    return await conversation.stream(_frames(said, conversation), said.status)
+    return await conversation.stream(_frames(recording, conversation), recording.status)
 
 
-async def _frames(said: Recording, conversation: Conversation) -> AsyncIterator[bytes | None]:
-    stream = Stream((frame for _, frame in said.frames or ()), done=said.done)
-    async for piece in write_stream(stream, NO_FAULT, conversation.note_frame):
-        yield piece
-    if not said.complete:
+async def _frames(recording: Recording, conversation: Conversation) -> AsyncIterator[bytes | None]:
+    stream = Stream((frame for _, frame in recording.frames or ()), done=recording.done)
+    async for chunk in write_stream(stream, NO_FAULT, conversation.note_frame):
+        yield chunk
+    if not recording.complete:
         yield None

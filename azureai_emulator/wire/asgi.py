@@ -50,7 +50,7 @@ _BODILESS = frozenset({204, 304})
 
 
 async def send_reply(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:
-    """Send a whole answer: text as it stands, everything else as JSON; nothing where HTTP forbids a body."""
+    """Send a whole answer: a string as plain text, everything else as JSON, no body where HTTP forbids one."""
     if reply.status in _BODILESS:
         await send(start_message(reply.status, {**headers, **reply.headers}))
         await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""One request and its answer: sent to the client, and noted in the log."""
+"""One request and its answer: sent to the client and logged."""
 
 import asyncio
 import time
@@ -28,14 +28,14 @@ class Conversation:
     started: float
 
     async def reply(self, reply: Reply) -> None:
-        """Note a whole answer, then send it."""
+        """Log a whole answer, then send it."""
         self.exchange.status, self.exchange.response = reply.status, reply.body
         self.exchange.response_headers = {**self.headers, **reply.headers}
         self.note_time()
         await send_reply(self.send, reply, self.headers)
 
     async def raw(self, status: int, headers: Mapping[str, str], body: bytes, decoded: Json) -> None:
-        """Note an answer and send its bytes untouched."""
+        """Log an answer and send its bytes unchanged."""
         self.exchange.status, self.exchange.response = status, decoded
         self.exchange.response_headers = dict(headers)
         self.note_time()
@@ -43,7 +43,7 @@ class Conversation:
         await self.send({"type": "http.response.body", "body": body})
 
     async def stream(self, chunks: AsyncIterator[bytes | None], status: int = 200) -> bool:
-        """Send a stream; true when it has to end with a cut connection."""
+        """Send a stream; true when the connection must be cut."""
         self.exchange.status = status
         self.exchange.response_headers = self.headers
         await self.send(start_message(status, {"content-type": _EVENTS, **self.headers}))
@@ -54,17 +54,17 @@ class Conversation:
         return cut
 
     def note_frame(self, frame: Json) -> None:
-        """Note a stream frame and when it was sent."""
+        """Log a stream frame and the time it was sent."""
         self.exchange.response.append(frame)
         self.exchange.frame_times.append(time.perf_counter() - self.started)
 
     def note_time(self) -> None:
-        """Note how long the answer took."""
+        """Log how long the answer took."""
         self.exchange.elapsed = time.perf_counter() - self.started
 
 
 async def _send_chunks(send: Send, chunks: AsyncIterator[bytes | None]) -> bool:
-    """Send each chunk as its own message; true when the connection has to be cut, which `None` asks for."""
+    """Send each chunk as its own message; true when a `None` asks to cut the connection."""
     async for chunk in chunks:
         if chunk is None:
             return True

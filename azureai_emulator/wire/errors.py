@@ -1,7 +1,7 @@
-"""Every error body in one place. The ids E1 to E31 number the shapes seen on the real services.
+"""Every error body in one place. The ids E1 to E31 number the shapes observed on the real services.
 
-Model containers, gateways and Azure OpenAI each have their own idea of an error body; `Refusal` says once what is
-wrong, and `refusal_reply` puts it in the words of the service that the deployment imitates.
+Model containers, gateways and Azure OpenAI have different error bodies. A `Refusal` describes once what is wrong, and
+`refusal_reply` gives it the body of the service that the deployment imitates.
 """
 
 import json
@@ -17,7 +17,7 @@ Nature = Literal["value", "type", "extra", "unsupported"]
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: status, body (JSON, or text as it stands) and headers beyond the usual ones."""
+    """A whole answer: status, body (JSON, or text that is sent unchanged) and additional headers."""
 
     status: int
     body: Json
@@ -25,7 +25,7 @@ class Reply:
 
 
 class ServiceError(Exception):
-    """The service's way to say no: carries the reply to send."""
+    """A refusal with the reply to send."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"{reply.status} {reply.body}")
@@ -33,7 +33,7 @@ class ServiceError(Exception):
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal, not yet an error body
-    """What is wrong with a request, before it is put into a service's words.
+    """What is wrong with a request, independent of a service's error body.
 
     `nature` is `value` (a rule is broken), `type` (wrong JSON type or range), `extra` (unknown field) or
     `unsupported` (the model lacks the parameter).
@@ -138,7 +138,7 @@ _STYLES = {
 
 
 def refusal_reply(refusal: Refusal, style: Style) -> Reply:
-    """The refusal in a service's own words."""
+    """The refusal in a service's error body."""
     return _STYLES[style](refusal)
 
 
@@ -165,7 +165,7 @@ def invalid_access_token(audience: str) -> Reply:
 
 
 def bad_credentials() -> Reply:
-    """401 of GitHub Models. Source: the words in public reports; the wrapper follows E10."""
+    """401 of GitHub Models. Source: public reports for the message; the shape follows E10."""
     return _detailed(401, "unauthorized", "Bad credentials")
 
 
@@ -223,7 +223,7 @@ def extras_refused(names: list[str]) -> Reply:
 
 
 def too_many_requests(seconds: int, operation: str = "ChatCompletions_Create", api_version: str = "") -> Reply:
-    """E24. Source: recorded Azure OpenAI answer, followed ten seconds later by a successful repeat."""
+    """E24. Source: recorded Azure OpenAI answer, followed ten seconds later by a successful retry."""
     message = (
         f"Requests to the {operation} Operation under Azure OpenAI API version {api_version or '2024-05-01-preview'} "
         f"have exceeded call rate limit of your current OpenAI S0 pricing tier. Please retry after {seconds} seconds."
@@ -239,24 +239,24 @@ def field_too_new(name: str) -> Reply:
 
 
 def too_many_headers(limit: int) -> Reply:
-    """E28. Source: Azure AI Foundry, 'Quotas and limits'; the body is nowhere documented."""
+    """E28. Source: Azure AI Foundry, 'Quotas and limits'; the body is not documented."""
     message = f"The request has more than {limit} custom headers."
     return Reply(431, {"error": {"code": "431", "message": message}})
 
 
 def body_too_large(limit: int) -> Reply:
-    """E13. Source: code name in public reports; the wrapper follows E10."""
+    """E13. Source: code name in public reports; the shape follows E10."""
     return _detailed(413, "tokens_limit_reached", f"Request body too large. Max size: {limit} bytes.")
 
 
 def too_many_tokens(model: str, limit: int) -> Reply:
-    """E13 of GitHub Models. Source: public reports; the wrapper follows E10."""
+    """E13 of GitHub Models. Source: public reports; the shape follows E10."""
     text = f"Request body too large for {model} model. Max size: {limit} tokens."
     return _detailed(413, "tokens_limit_reached", text)
 
 
 def rate_limit_reached(seconds: int, requests: int | None) -> Reply:
-    """E26. Source: code name in public clients of GitHub Models; the wrapper follows E10."""
+    """E26. Source: code name in public clients of GitHub Models; the shape follows E10."""
     limit = f"Rate limit of {requests} per 60s" if requests else "Token limit per 60s"
     text = f"{limit} exceeded for UserByModelByMinute. Please wait {seconds} seconds before retrying."
     reply = _detailed(429, "RateLimitReached", text)
@@ -264,7 +264,7 @@ def rate_limit_reached(seconds: int, requests: int | None) -> Reply:
 
 
 def generic(status: int) -> Reply:
-    """The body seen with a status on managed endpoints (E12, E23), else a plain one (E29)."""
+    """The body observed with a status on managed endpoints (E12, E23), else a plain one (E29)."""
     if status == _TIMEOUT:
         return Reply(status, "upstream request timeout")
     if status == _CONTAINER_FAILED:
@@ -281,18 +281,18 @@ def _plain_body(status: int) -> Json:
 
 
 def upstream_failed(reason: str) -> Reply:
-    """502 of the emulator itself, when the endpoint that it passes requests on to cannot be reached."""
+    """502 of the emulator itself, when the recorded endpoint cannot be reached."""
     return Reply(502, {"error": {"code": "upstream_failed", "message": f"The upstream did not answer ({reason})."}})
 
 
 def recording_not_found(asked: str, nearest: Json) -> Reply:
-    """404 of the emulator itself, when it answers from recordings and has none for a request."""
+    """404 of the emulator itself, when no recording matches a request."""
     differences = "; ".join(nearest["differences"][:3]) or "nothing but its order"
     message = f"No recorded request matches {asked}. The nearest is {nearest['file']}, which differs in {differences}."
     return Reply(404, {"error": {"code": "recording_not_found", "message": message, "nearest": nearest}})
 
 
 def emulator_defect(error: Exception) -> Reply:
-    """500 for a defect of the emulator itself; it says so, since no request should cause one."""
+    """500 for a defect of the emulator itself; the message says so, since no request should cause one."""
     message = f"Defect in the Azure AI emulator: {type(error).__name__}: {error}"
     return Reply(500, {"error": {"code": "InternalServerError", "message": message}})

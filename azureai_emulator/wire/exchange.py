@@ -13,7 +13,7 @@ _SECRET_HEADERS = frozenset({"authorization", "api-key", "ocp-apim-subscription-
 
 @dataclass
 class Exchange:
-    """One request and what was answered. `response` is the decoded body, or the list of stream frames."""
+    """One request and its answer. `response` is the decoded body, or the list of stream frames."""
 
     method: str
     path: str
@@ -35,11 +35,11 @@ class Exchange:
     frame_times: list[float] = field(default_factory=list)
     """Seconds from the start until each stream frame was sent."""
     number: int = 0
-    """Counts the exchanges of a record from 1."""
+    """Counts the exchanges of a session from 1."""
 
     @property
     def body(self) -> Json:
-        """The request body as JSON, else as text, or `None` when there was none."""
+        """The request body as JSON, else as text; `None` without a body."""
         return _decode(self.body_bytes)
 
 

@@ -25,7 +25,7 @@ _INNER_MAGIC = {"image/webp": b"WEBP", "audio/wav": b"WAVE"}
 
 
 def decode(data: str, media_type: str, param: str) -> bytes:
-    """The bytes behind base64 text; a refusal when they are not what the media type says."""
+    """The bytes behind base64 text; a refusal when they are not of the media type."""
     try:
         raw = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -44,7 +44,7 @@ def decode_data_url(url: str, family: str, param: str) -> tuple[str, bytes]:
 
 
 def describe(part: Json) -> str:
-    """One content part as the brain reports it, so that a test can assert on the bytes that arrived.
+    """A content part as the rules report it, so that a test can assert on the bytes that arrived.
 
     For example `image (image/png, 68 bytes, sha256 0a1b2c3d4e5f)`.
     """

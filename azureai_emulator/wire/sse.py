@@ -43,14 +43,14 @@ class EventReader:
         self._rest = b""
         self._data: list[str] = []
 
-    def feed(self, piece: bytes) -> list[str]:
-        """The data of the events that are complete with this piece, `[DONE]` left out."""
-        lines = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of the events that are complete with this chunk, `[DONE]` left out."""
+        lines = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
         self._rest = lines.pop()
         return [event for line in lines for event in self._line(line.decode("utf-8", "replace"))]
 
     def end(self) -> list[str]:
-        """The data of a last event that no empty line ended."""
+        """The data of a final event without an empty line after it."""
         return [*self.feed(b"\n"), *self._line("")]
 
     def _line(self, line: str) -> list[str]:

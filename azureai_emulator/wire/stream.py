@@ -1,4 +1,4 @@
-"""A streamed answer: its frames, and what has to happen when they end."""
+"""A streamed answer: its frames, and what to do when they end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,7 +33,7 @@ class Stream:
             yield frame
 
     def close(self) -> None:
-        """Stop the generation. A brain at work in a thread sees by itself that the caller has gone."""
+        """Stop the generation. A brain that runs in a thread checks by itself whether the caller has disconnected."""
         with suppress(ValueError):  # the generator is running in that thread
             getattr(self.frames, "close", _nothing)()
 
@@ -42,4 +42,4 @@ _END: Any = object()
 
 
 def _nothing() -> None:
-    """Frames that are no generator need no end."""
+    """Iterators other than generators need no close."""

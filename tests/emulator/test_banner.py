@@ -51,7 +51,7 @@ def test_plain_text_has_everything(shipped):
         assert any(line.startswith(item.name + " ") and line.endswith(skills(item.profile)) for line in lines)
     for part in ("Served as serverless, models, github", f"Page       {shipped.url}/", "Key        emulator-key"):
         assert part in lines
-    assert f"openai-v1  {shipped.url}/openai/v1  (say which one as `model`)" in lines
+    assert f"openai-v1  {shipped.url}/openai/v1  (name one in `model`)" in lines
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])

@@ -166,7 +166,7 @@ def test_a_refused_request_uses_no_reply(azureai_endpoint, ask):
 @pytest.mark.parametrize("reply", [7, None, {}, [], {"text": "x"}, [{"arguments": {}}]])
 def test_an_unknown_kind_of_reply_is_refused_at_once(azureai_endpoint, reply):
     """In the test's own line, not later."""
-    with pytest.raises(ValueError, match="A scripted reply is a text"):
+    with pytest.raises(ValueError, match="A scripted reply is a string"):
         azureai_endpoint.script([reply])
 
 

@@ -141,10 +141,10 @@ def test_faults_by_http_take_bodies_and_headers(wire, control):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (5, "A fault is text or an object"),
-        ({}, "A fault is text or an object"),
+        (5, "A fault is a string or an object"),
+        ({}, "A fault is a string or an object"),
         ({"bang": 1}, "Unknown fault 'bang'"),
-        ({"status": 500, "headers": {"a": 1}}, "an object of texts"),
+        ({"status": 500, "headers": {"a": 1}}, "an object of strings"),
         ({"mix": {"429": 0.8, "500": 0.5}}, "more than 1"),
         ({"mix": {"429": "x"}}, "a number from 0 to 1"),
         ({"mix": {"429": 0.1}, "count": 0}, "a whole number"),

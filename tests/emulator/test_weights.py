@@ -162,7 +162,7 @@ def test_list_and_path_say_what_is_missing(folder):
 
 def test_the_local_brain_without_its_model_names_the_two_commands(folder):
     """In Python and on the command line; no other brain answers instead."""
-    sentence = 'the local brain is not there yet; run: pip install "azureai-adapters[local]" && azureai models pull'
+    sentence = 'the local brain is not installed; run: pip install "azureai-adapters[local]" && azureai models pull'
     with pytest.raises(ValueError, match="azureai models pull") as caught:
         serve(brain="local")
     assert str(caught.value) == sentence
