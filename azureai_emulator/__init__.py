@@ -1,4 +1,4 @@
-"""A local server that speaks the Azure AI Model Inference API and its neighbours.
+"""A local server of the Azure AI Model Inference API and related APIs.
 
 For tests, demos and offline work. `with serve() as emulator:` gives a running server with `url`, `key`,
 `endpoint(name)`, recorded `requests` and `faults`.
@@ -6,7 +6,7 @@ On the command line: `python -m azureai_emulator --port 8100 --key KEY`.
 
 Credentials: the key, or `Bearer emulator-token:<scope>`, which stands for an Entra token issued for that scope.
 Content safety: a prompt with `emulator:violence`, `emulator:hate`, `emulator:sexual`, `emulator:self_harm` or
-`emulator:jailbreak` is refused; `emulator:filter-answer` has the answer cut off by the content filter.
+`emulator:jailbreak` is refused; with `emulator:filter-answer` the content filter cuts the answer.
 """
 
 from importlib import import_module
@@ -43,7 +43,7 @@ __all__ = [
     "serve",
 ]
 
-# The pytest plugin lies in this package and is loaded in every test run: nothing is imported before it is used.
+# pytest loads the plugin in this package in every test run, so nothing is imported before it is used.
 _MODULES = {
     "DEPLOYMENTS": ".catalog.shipped",
     "Answer": ".brains.base",

@@ -126,7 +126,7 @@ def _finish_reason(task: Task, calls: tuple[ToolCall, ...]) -> str:
     return task.profile.named_tool_finish if isinstance(task.body.get("tool_choice"), dict) else "tool_calls"
 
 
-def usage(task: Task, prompt_tokens: int, choices: Sequence["Choice | LiveChoice"]) -> Json:
+def usage(task: Task, prompt_tokens: int, choices: Sequence[Choice | LiveChoice]) -> Json:
     """The usage object of an answer."""
     completion = sum(choice.tokens for choice in choices)
     counts: Json = {

@@ -13,7 +13,7 @@ from azureai_emulator.wire.errors import Refusal
 
 from .base import Written
 from .weights import weights_path
-from .work_queue import given_up
+from .work_queue import disconnect_event
 
 Json = Any
 
@@ -95,7 +95,7 @@ def _with_first(first: tuple[str, ...], rest: Written, reason: str | None) -> Wr
 def _chunks(request: Json, scores: list[Json] | None) -> Written:
     """llama.cpp calls back from its own loop: it runs in a thread, and a queue passes its chunks."""
     chunks: SimpleQueue[Json] = SimpleQueue()
-    finished, disconnected = threading.Event(), given_up()
+    finished, disconnected = threading.Event(), disconnect_event()
 
     def on_chunk(chunk: Json) -> bool:
         chunks.put(chunk)

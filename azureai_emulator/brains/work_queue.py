@@ -11,12 +11,12 @@ from typing import Any
 
 Receive = Callable[[], Awaitable[Any]]
 
-_given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
+_disconnect_event: ContextVar[threading.Event | None] = ContextVar("disconnect_event", default=None)
 
 
-def given_up() -> threading.Event:
+def disconnect_event() -> threading.Event:
     """The event that is set when the caller of the answer that this thread works on has disconnected."""
-    return _given_up.get() or threading.Event()
+    return _disconnect_event.get() or threading.Event()
 
 
 class WorkQueue:
@@ -28,7 +28,7 @@ class WorkQueue:
     async def run(self, receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work when it is next; cancel it, in the thread too, as soon as the caller disconnects."""
         event = threading.Event()
-        token = _given_up.set(event)
+        token = _disconnect_event.set(event)
         watch, doing = asyncio.ensure_future(_disconnected(receive)), asyncio.ensure_future(self._when_next(work))
         doing.add_done_callback(_retrieve_error)
         try:
@@ -37,7 +37,7 @@ class WorkQueue:
                 doing.result()
         finally:
             event.set()
-            _given_up.reset(token)
+            _disconnect_event.reset(token)
             watch.cancel()
             doing.cancel()
 

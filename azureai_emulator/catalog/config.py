@@ -22,7 +22,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from azureai_emulator.brains.base import Brain, BrainError
 from azureai_emulator.brains.registry import find_brain
-from azureai_emulator.wire.errors import Style
 
 from .deployments import Deployment
 from .kinds import KINDS
@@ -109,7 +108,7 @@ def _limit(place: str, value: Json) -> int:
 
 
 def _overridden(place: str, profile: Profile, table: Mapping[str, Json]) -> Profile:
-    hints = get_type_hints(Profile, localns={"Style": Style})
+    hints = get_type_hints(Profile)
     _only_known(place, table, [item.name for item in fields(Profile)])
     return replace(
         profile, **{name: _converted(f"{place}.{name}", value, hints[name]) for name, value in table.items()}

@@ -15,7 +15,7 @@ class Deployment:
     name: str
     profile: Profile
     kinds: tuple[Kind, ...] = KINDS
-    brain: "Brain | None" = None
+    brain: Brain | None = None
     """What answers; `None` is the built-in rule-based brain."""
     requests_per_minute: int | None = None
     """How many requests are admitted before a 429; `None` is no limit."""

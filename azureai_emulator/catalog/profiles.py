@@ -17,7 +17,7 @@ class Profile:
     """Content the model accepts: `text`, `image`, `audio`, `file`."""
     max_images: int | None = None
     """How many images one message may have."""
-    error_style: "Style" = "azure"
+    error_style: Style = "azure"
     context_window: int = 128_000
     tools: bool = True
     tools_ignored: bool = False

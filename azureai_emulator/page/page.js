@@ -40,7 +40,7 @@ async function open() {
   try {
     deployments = await call("/deployments");
   } catch (error) {
-    $("login-error").textContent = key ? (error.status === 401 ? "That is not the key." : error.message) : "";
+    $("login-error").textContent = key ? (error.status === 401 ? "The key is wrong." : error.message) : "";
     show(false);
     return;
   }
@@ -77,7 +77,7 @@ async function refresh() {
     $("empty").hidden = exchanges.size > 0;
     $("status").textContent = `${location.host} · ${exchanges.size} exchange${exchanges.size === 1 ? "" : "s"}`;
   } catch (error) {
-    $("status").textContent = error.status === 401 ? "The key is no longer right." : "The emulator does not answer.";
+    $("status").textContent = error.status === 401 ? "The key is no longer valid." : "The emulator does not answer.";
   }
 }
 
@@ -129,7 +129,7 @@ async function openDetail(number) {
     ...frames(item),
     element("h3", "Request headers"), headerList({ ...item.query, ...item.headers }),
     element("h3", "Response headers"), headerList(item.response_headers),
-    ...part("Repeat it", item.curl),
+    ...part("Command", item.curl),
   );
   body.append(copyButton(item.curl));
   if (!$("detail").open) $("detail").showModal();
@@ -178,7 +178,7 @@ $("detail").addEventListener("click", (event) => {
 function fillDeployments() {
   const list = $("deployment-list");
   list.replaceChildren(...deployments.map(deploymentCard));
-  if (!deployments.length) list.append(element("p", "None: answers come from elsewhere.", { class: "soft" }));
+  if (!deployments.length) list.append(element("p", "None: answers come from a recording or an upstream.", { class: "soft" }));
   const chats = deployments.filter((item) => item.task === "chat");
   $("chat-deployment").replaceChildren(...chats.map((item) => element("option", item.name, { value: item.name })));
   $("chat").hidden = !chats.length;

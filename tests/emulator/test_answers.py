@@ -1,4 +1,4 @@
-"""Dialects of an answer: streaming, reasoning, limits, usage, content safety, embeddings."""
+"""Answers per profile: streaming, reasoning, limits, usage, content safety, embeddings."""
 
 import base64
 import math
@@ -27,7 +27,7 @@ def cosine(a, b):
 
 
 def test_openai_streams_arguments_in_fragments(wire):
-    """Id and name come once, arguments in pieces, all with an index."""
+    """Id and name come once, arguments in chunks, all with an index."""
     frames = wire.frames(messages=ASK_WEATHER, tools=[WEATHER])
     calls = [delta["tool_calls"][0] for delta in deltas(frames) if delta.get("tool_calls")]
 
@@ -106,7 +106,7 @@ def test_usage_details_on_gpt(wire):
 
 
 def test_hidden_reasoning_is_counted(wire):
-    """A reasoning GPT shows no thoughts but counts them."""
+    """A reasoning GPT hides its reasoning and counts its tokens."""
     body = wire.chat("gpt-reasoning").json()
     reasoning = body["usage"]["completion_tokens_details"]["reasoning_tokens"]
 

@@ -192,7 +192,7 @@ def test_a_wrong_key_is_said(browser, emulator):
     page = Page(browser)
     browser.get(emulator.url)
     page.write("#key", "wrong")
-    page.sees("#login-error", "That is not the key.")
+    page.sees("#login-error", "The key is wrong.")
 
     assert page.find("#login").is_displayed()
     assert not page.find("#app").is_displayed()

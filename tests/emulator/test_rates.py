@@ -1,4 +1,4 @@
-"""Rate limits: counted per deployment, refilled by the clock, said in headers."""
+"""Rate limits: counted per deployment, refilled by the clock, shown in headers."""
 
 import pytest
 

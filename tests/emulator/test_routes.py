@@ -24,7 +24,7 @@ def test_every_chat_deployment_answers_under_each_of_its_kinds(wire, name, kind)
 
 @pytest.mark.parametrize(("name", "kind"), CHAT)
 def test_stream_says_the_same_as_the_plain_answer(wire, join_text, name, kind):
-    """The deltas join to the plain content, in several pieces."""
+    """The deltas join to the plain content, in several chunks."""
     plain = wire.message(name, kind)["content"]
     frames = wire.frames(name, kind)
 

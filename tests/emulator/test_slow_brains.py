@@ -1,4 +1,4 @@
-"""Brains that take time: asked in a thread, one at a time, streamed as they write, given up when nobody listens."""
+"""Slow brains: run in a thread, one at a time, streamed as they generate, cancelled when the caller disconnects."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from azureai_emulator import DEPLOYMENTS, Answer, Fault, serve
-from azureai_emulator.brains.work_queue import given_up
+from azureai_emulator.brains.work_queue import disconnect_event
 
 WORDS = [f"word{number} " for number in range(20)]
 
@@ -27,7 +27,7 @@ class Writer:
 
     def answer(self, ask):
         self.thread = threading.current_thread().name
-        return Answer(written=self.write(given_up()))
+        return Answer(written=self.write(disconnect_event()))
 
     def write(self, abandoned):
         self.busy += 1
@@ -126,8 +126,8 @@ def test_max_tokens_ends_the_writing(slow, writer, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_stop_sequence_is_cut_out_though_it_comes_in_pieces(slow, writer, stream):
-    """`3 word4` lies across two pieces."""
+def test_a_stop_sequence_is_cut_out_though_it_comes_in_chunks(slow, writer, stream):
+    """`3 word4` is split over two chunks."""
     writer.allow()
     with send(slow, stream=stream, stop=["3 word4"]) as response:
         if stream:
@@ -152,8 +152,8 @@ def test_usage_of_a_stream_is_that_of_the_plain_answer(slow, writer):
     assert [exchange.tokens for exchange in slow.requests] == [plain["total_tokens"]] * 2
 
 
-def test_profiles_keep_their_manners(slow, writer):
-    """A reasoning model thinks first."""
+def test_profiles_apply_to_slow_brains_too(slow, writer):
+    """A reasoning model sends its reasoning first."""
     writer.allow()
     with send(slow, "deepseek-r1", stream=True) as response:
         thought = "".join(map(text_of, frames(response.iter_lines())))
@@ -188,8 +188,8 @@ def test_other_requests_are_served_meanwhile(slow, writer):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_writing_is_given_up_when_the_caller_hangs_up(slow, writer, stream):
-    """And the next caller gets the turn."""
+def test_the_generation_stops_when_the_caller_disconnects(slow, writer, stream):
+    """And the next request is answered."""
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Write"}], "stream": stream}
     headers = {"Authorization": f"Bearer {slow.key}"}
     with pytest.raises(httpx.TimeoutException):
@@ -202,7 +202,7 @@ def test_the_writing_is_given_up_when_the_caller_hangs_up(slow, writer, stream):
 
 
 def test_a_caller_who_hangs_up_while_waiting_is_forgotten(slow, writer):
-    """Its turn never comes; those behind it are served."""
+    """It is never run; the requests behind it are answered."""
     with send(slow, stream=True) as first:
         arriving = filter(None, map(text_of, frames(first.iter_lines())))
         writer.allow(1)
@@ -214,7 +214,7 @@ def test_a_caller_who_hangs_up_while_waiting_is_forgotten(slow, writer):
 
 
 def test_faults_cut_a_slow_stream_too(slow, writer):
-    """The brain is told that nobody listens."""
+    """The brain sees that the caller has gone."""
     slow.faults(Fault(cut_stream_after=3))
     writer.allow(3)
     with pytest.raises(httpx.RemoteProtocolError), send(slow, stream=True) as response:

@@ -1,4 +1,4 @@
-"""What the service refuses, the emulator refuses, in the words of the endpoint kind."""
+"""What the service refuses, the emulator refuses, with the error body of the endpoint kind."""
 
 import base64
 import json
@@ -145,7 +145,7 @@ def test_audio_url_is_for_model_inference(wire):
 
 
 def test_text_models_refuse_images(wire):
-    """A model without eyes says so."""
+    """A model without image input refuses them."""
     messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]
 
     assert wire.chat("mistral-large-2411", "serverless", messages=messages).status_code == 400
