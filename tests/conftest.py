@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 os.environ.setdefault("IS_TESTING", "1")  # llama-index: no OpenAI defaults
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; our children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _VARIABLES = (
     "AZURE_INFERENCE_ENDPOINT",
