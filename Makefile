@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PACKAGES := azureai_core langchain_azureai llamaindex_azureai azureai_emulator azureai_cli
 SOURCES := $(PACKAGES) tests examples benchmarks tools docs/conf.py docs/_extensions
+# The tests install Logfire, whose plugin would load it into every process that uses pydantic.
+export PYDANTIC_DISABLE_PLUGINS := logfire-plugin
 
 .DEFAULT_GOAL := help
 .PHONY: demo demo-local docs clean help test-fast test check format lint types coverage notebooks test-lowest test-scale newcomer soak fuzz conformance bench bench-full bench-peers bench-quota bench-memory bench-one-machine bench-ray-http bench-emulator dist constraints licences audit

@@ -10,6 +10,7 @@ import pytest
 
 os.environ.setdefault("IS_TESTING", "1")  # llama-index: no OpenAI defaults
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "logfire-plugin")  # else it loads Logfire into every process
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; our children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

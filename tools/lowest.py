@@ -60,9 +60,10 @@ def oldest(leave_out: frozenset[str]) -> list[str]:
 
 
 def tools_of_tests(leave_out: frozenset[str]) -> list[str]:
-    """What the tests need. pytest-benchmark otherwise comes with langchain-tests; the pytest options name it."""
+    """What the tests here need. pytest-benchmark otherwise comes with langchain-tests; the pytest options name it."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    return [item for item in groups["test"] + groups["demo"] if name_of(item) not in leave_out] + ["pytest-benchmark"]
+    wanted = [item for item in groups["test"] + groups["demo"] if isinstance(item, str)]  # not the group in it
+    return [item for item in wanted if name_of(item) not in leave_out] + ["pytest-benchmark"]
 
 
 def install(environment: Environment, folder: Path) -> Path:
