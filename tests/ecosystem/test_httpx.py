@@ -1,9 +1,10 @@
-"""What httpx itself offers to tests: a `send` that is patched, and a client over `MockTransport`."""
+"""What httpx itself offers to tests: methods that are patched, and a client over `MockTransport`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -28,6 +29,50 @@ def test_a_patched_send_answers_in_place_of_the_service(
 
     assert chat() == MOCKED
     assert [chat.is_mine(request) for request in sent] == [True]
+    assert len(azureai_endpoint.requests) == calls_before
+
+
+def test_a_patched_transport_answers_in_place_of_the_service(
+    chat: Any, calls_before: int, azureai_endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`handle_request` of httpx's own transports, sync and async, as pytest-httpx and vcrpy patch it."""
+    sent: list[httpx.Request] = []
+
+    def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return chat.mocked()
+
+    async def ahandle(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return chat.mocked()
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", ahandle)
+
+    assert chat() == MOCKED
+    assert [chat.is_mine(request) for request in sent] == [True]
+    assert len(azureai_endpoint.requests) == calls_before
+
+
+def test_a_patched_pool_answers_in_place_of_the_service(
+    chat: Any, calls_before: int, azureai_endpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`handle_request` of httpcore's pools, which vcrpy patched up to 8.1: with it, nothing goes out either."""
+    sent: list[httpcore.Request] = []
+
+    def handle(pool: httpcore.ConnectionPool, request: httpcore.Request) -> httpcore.Response:
+        sent.append(request)
+        answer = chat.mocked()
+        return httpcore.Response(answer.status_code, headers=answer.headers.raw, content=answer.content)
+
+    async def ahandle(pool: httpcore.AsyncConnectionPool, request: httpcore.Request) -> httpcore.Response:
+        return handle(pool, request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(httpcore.ConnectionPool, "handle_request", handle)
+    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", ahandle)
+
+    assert chat() == MOCKED
+    assert [request.url.target for request in sent] == [httpx.URL(chat.url).raw_path]
     assert len(azureai_endpoint.requests) == calls_before
 
 
