@@ -23,9 +23,9 @@ from .protocols.base import Answer
 from .protocols.error_responses import error_from_body
 from .protocols.stream import DeltaReader
 from .streams import StreamState
+from .telemetry import Observation
 from .transport.clients import Clients
 from .transport.requests import RequestBuilder
-from .transport.telemetry import Observation
 from .types import Completion, Delta, Json, ResponseMeta
 
 # Answer headers that reach the caller. Source: recorded answers.

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from .deployments import Deployment, deployment_for
+from .embedding_batches import Batches
 from .endpoints import CREDENTIAL_VARIABLES, Endpoint, first_variable
 from .errors import ConfigurationError
 from .inputs import ImageInput, check_texts, image_items
-from .jobs.embedding_batches import Batches
 from .limits import RateLimit
 from .negotiation import Call, ExtraParameters, UnsupportedParameters, prepare
 from .protocols.base import Answer, WireProtocol

@@ -20,12 +20,12 @@ from .negotiation import Call, ExtraParameters, UnsupportedParameters, amend, bo
 from .protocols.base import Answer
 from .protocols.error_responses import error_from_response
 from .streams import AsyncDeltaStream, DeltaStream, StreamState
+from .telemetry import Observation
 from .transport.auth import KeyAuth, TokenAuth
 from .transport.bodies import achunks, chunks
 from .transport.clients import Clients
 from .transport.requests import RequestBuilder
 from .transport.retry import Attempts, RetryPolicy
-from .transport.telemetry import Observation
 from .types import Delta
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_
 from uuid import uuid4
 
 from azureai_core.client import InferenceClient
+from azureai_core.embedding_batches import DEFAULT_CONCURRENCY, MAX_CONCURRENCY
 from azureai_core.endpoints import Endpoint
 from azureai_core.errors import AzureAIError, ConfigurationError
 from azureai_core.inputs import DEFAULT_BATCH, batches, check_text
@@ -22,7 +23,6 @@ from azureai_core.protocols.embeddings import EMBEDDINGS
 from azureai_core.types import Completion, Embeddings
 
 from .columns import Kind, Vectors, column_names, encoded, plain, read_column, shares, with_columns
-from .embedding_batches import DEFAULT_CONCURRENCY, MAX_CONCURRENCY
 from .worker import HOPELESS, Worker, hits_everyone, is_of_the_content, is_surely_of_the_content, worker_for
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """One connection to a service, as the pool keeps it: our own over httpcore, or one of httpx's where that is wanted.
 
-Tools for testing and tracing put a function of their own in the place of `httpx.HTTPTransport.handle_request` and of
-its async twin (pytest-httpx, vcrpy, OpenTelemetry, Logfire). While one is there, and where a proxy stands between,
-each connection is an `httpx.HTTPTransport`, so that they see what they see of any program. Otherwise it is a
-connection of httpcore over sockets of our own, at half of the cost.
+Tools for testing and tracing put a function of their own in the place of `httpx.HTTPTransport.handle_request`
+(pytest-httpx, vcrpy, OpenTelemetry, Logfire), of httpcore's pool (respx), or of their async twins. While one is there,
+and where a proxy stands between, each connection is an `httpx.HTTPTransport`, so that they see what they see of any
+program. Otherwise it is a connection of httpcore over sockets of our own, at half of the cost.
 """
 
 from __future__ import annotations
@@ -19,9 +19,22 @@ import httpx
 ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
 
 
-def is_own_of_httpx(method: Any) -> bool:
-    """Whether a method of httpx's is the one that httpx defines, and not one that somebody put in its place."""
-    return type(method) is FunctionType and str(method.__globals__.get("__name__")).startswith("httpx.")
+def is_patched() -> bool:
+    """Whether somebody has put a function in the place of a method of sync calls, in httpx or in httpcore."""
+    return not (_is_own(httpx.HTTPTransport.handle_request) and _is_own(httpcore.ConnectionPool.handle_request))
+
+
+def is_async_patched() -> bool:
+    """The same of async calls."""
+    return not (
+        _is_own(httpx.AsyncHTTPTransport.handle_async_request)
+        and _is_own(httpcore.AsyncConnectionPool.handle_async_request)
+    )
+
+
+def _is_own(method: Any) -> bool:
+    """Whether a method is the plain function that httpx or httpcore defines."""
+    return type(method) is FunctionType and method.__globals__["__name__"].startswith(("httpx.", "httpcore."))
 
 
 class CoreConnection:

@@ -24,7 +24,8 @@ from .connections import (
     Body,
     CoreConnection,
     HttpxConnection,
-    is_own_of_httpx,
+    is_async_patched,
+    is_patched,
 )
 from .network import AsyncioBackend, SocketBackend
 from .tls import ssl_context
@@ -110,7 +111,7 @@ class PoolTransport(httpx.BaseTransport):
         return response
 
     def _send(self, request: httpx.Request) -> tuple[CoreConnection | HttpxConnection, httpx.Response]:
-        of_httpx = self._proxy is not None or not is_own_of_httpx(httpx.HTTPTransport.handle_request)
+        of_httpx = self._proxy is not None or is_patched()
         connection = self._acquire(of_httpx=of_httpx)
         if connection is not None:
             try:
@@ -182,7 +183,7 @@ class AsyncPoolTransport(httpx.AsyncBaseTransport):
             raise httpx.PoolTimeout(_ALL_IN_USE) from None
 
     async def _send(self, request: httpx.Request) -> tuple[AsyncCoreConnection | AsyncHttpxConnection, httpx.Response]:
-        of_httpx = self._proxy is not None or not is_own_of_httpx(httpx.AsyncHTTPTransport.handle_async_request)
+        of_httpx = self._proxy is not None or is_async_patched()
         connection = await self._acquire(of_httpx=of_httpx)
         if connection is not None:
             try:

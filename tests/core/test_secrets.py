@@ -28,8 +28,8 @@ from azureai_core import (
     RetryPolicy,
     error_from_response,
 )
+from azureai_core import telemetry as _telemetry
 from azureai_core.masking import mask
-from azureai_core.transport import telemetry as _telemetry
 from fakes import CUT, HANG, RESET, Reply, delta, events, frame
 
 CANARY = 'canary"\\0123456789'

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from azureai_core import ConfigurationError
-from azureai_core.transport import telemetry as _telemetry
+from azureai_core import telemetry as _telemetry
 from fakes import DONE, Reply, chat, delta, events, frame, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi there"}], "temperature": 0, "max_tokens": 9}

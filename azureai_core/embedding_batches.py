@@ -23,11 +23,11 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from azureai_core.deployments import Deployment, RouteState
-from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
-from azureai_core.inputs import DEFAULT_BATCH, batches
-from azureai_core.protocols.embeddings import EMBEDDINGS, EncodedEmbeddings
-from azureai_core.types import Embeddings, Usage
+from .deployments import Deployment, RouteState
+from .errors import APIStatusError, AzureAIError, ConfigurationError
+from .inputs import DEFAULT_BATCH, batches
+from .protocols.embeddings import EMBEDDINGS, EncodedEmbeddings
+from .types import Embeddings, Usage
 
 DEFAULT_CONCURRENCY, MAX_CONCURRENCY = 4, 64
 

@@ -18,13 +18,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from azureai_core.endpoints import Endpoint
-from azureai_core.errors import APIStatusError, AzureAIError, ConfigurationError
-from azureai_core.protocols.embeddings import EncodedEmbeddings
-from azureai_core.types import Completion, ToolCall, Usage
+from .endpoints import Endpoint
+from .errors import APIStatusError, AzureAIError, ConfigurationError
+from .protocols.embeddings import EncodedEmbeddings
+from .types import Completion, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from azureai_core.protocols.stream import DeltaReader
+    from .protocols.stream import DeltaReader
 
 logger = logging.getLogger("azureai_core")
 
@@ -95,7 +95,7 @@ def _log(call: Observation, error: BaseException | None) -> None:
     elapsed = (time.perf_counter() - call.started) * 1000
     logger.debug("POST %s%s %s in %.0f ms", call.endpoint.base_url, call.route, _outcome(call, error), elapsed)
     if os.environ.get("AZUREAI_LOG_BODIES", "").lower() == "true":
-        from azureai_core.json_text import to_json_text  # noqa: PLC0415  loaded on first use
+        from .json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
         logger.debug("request %s answer %s", to_json_text(call.payload), call.text)
 
@@ -190,7 +190,7 @@ def _describe(span: Any, call: Observation) -> None:
 
 def _content(call: Observation) -> dict[str, str]:
     """What was asked and answered, as the conventions' lists of messages with parts."""
-    from azureai_core.json_text import to_json_text  # noqa: PLC0415  loaded on first use
+    from .json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
     text = call.payload.get("prompt") or call.payload.get("input")
     messages = call.payload.get("messages") or [{"role": "user", "content": text}]
