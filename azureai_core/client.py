@@ -486,9 +486,11 @@ def _check_http_clients(sync: Any, asynchronous: Any) -> None:
 
 
 def _check_http_client(name: str, client: Any, wanted: str) -> None:
-    """Raises `ConfigurationError` for a client of the other colour, or a closed one."""
+    """Raises `ConfigurationError` for a client of another kind, or a closed one."""
     if client is None:
         return
+    if type(client).__module__.split(".")[0] == "httpx2":
+        raise ConfigurationError(f"{name} is a client of httpx2, which is another package: pass an {wanted}.")
     if not hasattr(client, "build_request") or hasattr(client, "aclose") != wanted.endswith("AsyncClient"):
         raise ConfigurationError(f"{name}={type(client).__name__}: pass an {wanted}.")
     if client.is_closed:

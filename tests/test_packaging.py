@@ -15,7 +15,7 @@ STDLIB = set(sys.stdlib_module_names)
 
 # Package → what it may import beside the standard library and itself.
 ALLOWED = {
-    "azureai_core": {"httpx", "httpcore", "h11", "certifi", "pydantic", "pydantic_core"},  # httpx brings the next three
+    "azureai_core": {"httpx", "httpcore", "certifi", "pydantic", "pydantic_core"},
     "langchain_azureai": {"azureai_core", "langchain_core", "pydantic", "pydantic_core"},
     "llamaindex_azureai": {"azureai_core", "llama_index", "pydantic", "pydantic_core"},
     "azureai_emulator": {"starlette", "uvicorn"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -132,7 +133,8 @@ def check_metadata(metadata: Message) -> None:
     extras = set(metadata.get_all("Provides-Extra") or [])
     require(extras >= {item.extra for item in INSTALLS if item.extra}, f"Extras are {sorted(extras)}.")
     core = [item for item in metadata.get_all("Requires-Dist") or [] if "extra ==" not in item]
-    require(sorted(item.split("<")[0].split(">")[0] for item in core) == ["httpx", "pydantic"], f"Core needs {core}.")
+    names = sorted(re.split(r"[<>=]", item)[0] for item in core)
+    require(names == ["certifi", "httpcore", "httpx", "pydantic", "pydantic-core"], f"Core needs {core}.")
 
 
 def check_entry_points(entries: configparser.ConfigParser) -> None:

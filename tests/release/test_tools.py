@@ -30,7 +30,10 @@ Classifier: Programming Language :: Python :: 3.11
 Classifier: Topic :: Software Development
 Classifier: Typing :: Typed
 Requires-Python: >=3.11
+Requires-Dist: certifi
+Requires-Dist: httpcore<2,>=1
 Requires-Dist: httpx<1,>=0.27
+Requires-Dist: pydantic-core>=2.23
 Requires-Dist: pydantic<3,>=2.9
 Provides-Extra: all
 Provides-Extra: cli
