@@ -221,7 +221,12 @@ class StreamReading(DeltaReader):
 
 def meta_of(response: httpx.Response, call: Call[Any]) -> ResponseMeta:
     """What the head of a response says, beside the body."""
-    headers = {name: value for name, value in response.headers.items() if name.startswith(_KEPT_HEADERS)}
+    headers: dict[str, str] = {}
+    for name, value in response.headers.raw:  # httpx's own view decodes each header on each look
+        key = name.lower().decode("latin-1")
+        if key.startswith(_KEPT_HEADERS):
+            text = value.decode("utf-8", "replace")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return ResponseMeta(request_id_of(headers), headers, call.dropped)
 
 

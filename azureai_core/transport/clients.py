@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
+from http.cookiejar import CookieJar
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
@@ -49,7 +50,7 @@ class Clients:
 
     def _new_sync(self) -> httpx.Client:
         transport = PoolTransport(**self._options())
-        client = httpx.Client(transport=transport, trust_env=False)
+        client = httpx.Client(transport=transport, trust_env=False, cookies=_NoCookies())
         self._close_sync = finalize(self, client.close)
         return client
 
@@ -63,7 +64,7 @@ class Clients:
         made = self._by_loop.get(loop)
         if made is None:
             transport = AsyncPoolTransport(**self._options())
-            made = _LoopClient(httpx.AsyncClient(transport=transport, trust_env=False))
+            made = _LoopClient(httpx.AsyncClient(transport=transport, trust_env=False, cookies=_NoCookies()))
             with self._lock:
                 for old in [old for old in self._by_loop if old.is_closed()]:
                     del self._by_loop[old]
@@ -107,6 +108,13 @@ class Clients:
         self._lock, self._by_loop = Lock(), WeakKeyDictionary()
         self._sync = self._close_sync = None
         self._pid = os.getpid()  # last: another thread of the child must find all else done
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookie: calls are to have nothing to do with each other."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Keeps none of an answer's cookies."""
 
 
 class _LoopClient:
