@@ -260,6 +260,26 @@ def test_failed_requests_give_their_place_back(fake_service, make_client, monkey
     assert colour.call(client, "complete", HI).content == "Hello"
 
 
+@pytest.mark.parametrize("reply", [Reply(fault=HANG), Reply(pieces=[b"{", HANG])], ids=["before", "in the body"])
+def test_a_cancelled_call_releases_its_slot(reply, fake_service, make_client, monkeypatch):
+    """The one in flight, and one that waited for its slot; the next call gets it."""
+    monkeypatch.setattr(pool_module, "MAX_CONNECTIONS", 1)
+    fake_service.plays(reply)
+
+    async def run():
+        client = make_client(retry=ONCE, timeout=5)
+        tasks = [asyncio.create_task(client.acomplete(HI)) for _ in range(2)]
+        await asyncio.to_thread(fake_service.wait_until, lambda: len(fake_service.requests) == 1)
+        for task in reversed(tasks):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        return await client.acomplete(HI)
+
+    assert asyncio.run(run()).content == "Hello"
+    assert len(fake_service.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("timeout", "retry"), [(httpx.Timeout(10, pool=0.1), ONCE), (10, RetryPolicy(max_retries=0, deadline=0.1))]
 )

@@ -452,6 +452,15 @@ def test_the_end_of_a_pause_is_no_burst():
     assert waits == pytest.approx([0, 9.5, 10, 8, 3, 0])
 
 
+def test_a_shorter_pause_does_not_end_a_longer_one():
+    """Another caller's 429 that asks for less says nothing about the first."""
+    throttle = Throttle()
+    throttle.learn(0.0, {}, 60)
+    throttle.learn(1.0, {}, 2)
+
+    assert throttle.delay(1.0) == 59
+
+
 def test_a_limit_holds_without_repeats(fake_service, make_client, clock, colour):
     """Only the pause after a 429 is the caller's own then."""
     fake_service.plays(Reply(429, "", {"Retry-After": "50"}))

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from azureai_core import ConfigurationError
 from azureai_core import telemetry as _telemetry
-from fakes import DONE, Reply, chat, delta, events, frame, vectors
+from fakes import DONE, USAGE, Reply, chat, delta, events, frame, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi there"}], "temperature": 0, "max_tokens": 9}
 
@@ -282,3 +282,14 @@ def test_content_has_all_of_the_answer(watch, fake_service, make_client, mode, m
     asked = watch.span().attributes["gen_ai.input.messages"]
     assert "data:image/png;base64 (1000 characters)" in asked
     assert "AAAA" not in asked
+
+
+def test_tokens_spent_on_reasoning_are_recorded(watch, fake_service, make_client, mode):
+    """Beside the output tokens, of which they are a part. Source: OpenTelemetry semantic conventions, 'Generative AI'."""
+    usage = {**USAGE, "completion_tokens_details": {"reasoning_tokens": 7}}
+    whole = Reply(body={**chat().body, "usage": usage})
+    fake_service.plays(events(delta("Hi"), delta(finish="stop", usage=usage), DONE) if mode.streams else whole)
+
+    mode.ask(make_client("/models", model="m"), HI)
+
+    assert watch.span().attributes["gen_ai.usage.reasoning.output_tokens"] == 7

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -232,3 +234,13 @@ def test_fragments_without_index_go_on_with_the_last_call():
 
     assert [(call.name, call.arguments) for call in calls] == [("f", "{} "), ("g", "{}"), ("h", "{}")]
     assert all(call.id for call in calls)
+
+
+def test_a_repeated_header_keeps_each_value(fake_service, make_client, mode):
+    """Joined by commas, as RFC 9110 (section 5.2) says."""
+    reply = mode.reply()
+    fake_service.plays(replace(reply, headers={**reply.headers, "x-ms-region": "East US\r\nX-MS-Region: West US"}))
+
+    completion = mode.ask(make_client(), {"messages": []})
+
+    assert completion.meta.headers["x-ms-region"] == "East US, West US"
