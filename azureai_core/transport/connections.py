@@ -49,7 +49,7 @@ class CoreConnection:
         """The response, its body still to be read. A connection that fails here is closed."""
         try:
             with HTTPX_ERRORS:
-                return _response(self._connection.handle_request(_core_request(request)))
+                return _response(self._connection.handle_request(_CoreRequest(request)))
         except BaseException:  # interrupted, maybe before httpcore would close it itself
             self._connection.close()
             raise
@@ -81,7 +81,7 @@ class AsyncCoreConnection:
         """The response, its body still to be read. A connection that fails here is closed."""
         try:
             with HTTPX_ERRORS:
-                return _response(await self._connection.handle_async_request(_core_request(request)))
+                return _response(await self._connection.handle_async_request(_CoreRequest(request)))
         except BaseException:  # cancelled, maybe before httpcore would close it itself
             await self._connection.aclose()
             raise
@@ -161,15 +161,16 @@ def _origin(url: httpx.URL) -> httpcore.Origin:
     return httpcore.Origin(url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80))
 
 
-def _core_request(request: httpx.Request) -> httpcore.Request:
-    url = request.url
-    return httpcore.Request(
-        request.method,
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
+class _CoreRequest(httpcore.Request):
+    """The same request for httpcore, whose own constructor would check each header once more."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        url = request.url
+        self.method = request.method.encode()
+        self.url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        self.headers = request.headers.raw
+        self.stream = request.stream
+        self.extensions = request.extensions
 
 
 def _response(answer: httpcore.Response) -> httpx.Response:

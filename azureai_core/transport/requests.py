@@ -64,7 +64,7 @@ class RequestBuilder:
         extensions = {"timeout": self._timeouts(user_client)}
         if user_client is None:
             headers.setdefault("host", url.netloc.decode("ascii"))
-            return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+            return _request(method, url, headers, content, extensions)
         params = url.params or None  # its own would replace the URL's
         built: httpx.Request = user_client.build_request(
             method, url, params=params, headers=headers, content=content, extensions=extensions
@@ -100,6 +100,19 @@ class RequestBuilder:
             text = self._endpoint.public_url(route) if is_public else self._endpoint.url(route)
             url = self._urls[route, is_public] = httpx.URL(text)
         return url
+
+
+def _request(
+    method: str, url: httpx.URL, headers: dict[str, str], content: bytes | None, extensions: dict[str, Any]
+) -> httpx.Request:
+    """What `httpx.Request(…, content=content)` makes; by way of a stream, it need not find out what it was given."""
+    if content is not None:
+        headers["content-length"] = str(len(content))
+    request = httpx.Request(
+        method, url, headers=headers, stream=httpx.ByteStream(content or b""), extensions=extensions
+    )
+    request.read()
+    return request
 
 
 def _by_phase(timeout: float | httpx.Timeout) -> Timeout:
