@@ -120,14 +120,14 @@ _NO_COOKIES = _NoCookies()
 
 
 class _Client(httpx.Client):
-    @property
-    def cookies(self) -> httpx.Cookies:  # type: ignore[misc]  # nobody sets them
+    @property  # type: ignore[misc]  # nobody sets them
+    def cookies(self) -> httpx.Cookies:
         return _NO_COOKIES
 
 
 class _AsyncClient(httpx.AsyncClient):
-    @property
-    def cookies(self) -> httpx.Cookies:  # type: ignore[misc]  # nobody sets them
+    @property  # type: ignore[misc]  # nobody sets them
+    def cookies(self) -> httpx.Cookies:
         return _NO_COOKIES
 
 
