@@ -32,7 +32,7 @@ from .errors import (
     UnprocessableEntityError,
     UnsupportedParameterWarning,
 )
-from .inputs import ImageInput, data_url
+from .inputs import ImageInput, base64_data_url, data_url
 from .limits import RateLimit
 from .negotiation import ExtraParameters, UnsupportedParameters
 from .profiles import ModelProfile, profile_for
@@ -112,6 +112,7 @@ __all__ = [
     "UnsupportedParameters",
     "Usage",
     "__version__",
+    "base64_data_url",
     "data_url",
     "error_from_response",
     "parse_completion",

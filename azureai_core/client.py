@@ -236,7 +236,6 @@ class InferenceClient:
         max_concurrency: int | None = None,
         on_progress: Callable[[int, int | None], object] | None = None,
         on_usage: Callable[[Usage], object] | None = None,
-        places: list[list[float]] | None = None,
         **options: Any,
     ) -> list[list[float]]:
         """One vector per text, in input order: what `embed_many` gives, at once, and at up to a third less CPU time.
@@ -247,12 +246,10 @@ class InferenceClient:
             max_concurrency: as `embed_many` takes it.
             on_progress: as `embed_many` takes it.
             on_usage: called after each request with its `Usage`.
-            places: an empty list for each text; each vector takes the place of one, and this list is the result. For
-                several jobs whose lists were all made before the first: the garbage collector rests then.
             options: as `embed` takes them.
         """
         job = self._batches(texts, batch_size, max_concurrency, on_progress, options, on_usage)
-        return job.run_all(places)
+        return job.run_all()
 
     async def aembed_all(
         self,
@@ -262,12 +259,11 @@ class InferenceClient:
         max_concurrency: int | None = None,
         on_progress: Callable[[int, int | None], object] | None = None,
         on_usage: Callable[[Usage], object] | None = None,
-        places: list[list[float]] | None = None,
         **options: Any,
     ) -> list[list[float]]:
         """`embed_all` without blocking the event loop."""
         job = self._batches(texts, batch_size, max_concurrency, on_progress, options, on_usage)
-        return await job.arun_all(places)
+        return await job.arun_all()
 
     def _batches(self, texts: Iterable[str], *given: Any) -> Batches:
         return Batches(self.deployment, self._encoded, self._aencoded, texts, *given)

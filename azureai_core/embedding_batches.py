@@ -67,7 +67,7 @@ class Batches:
         self._total = len(texts) if isinstance(texts, Sized) else None
         self._on_progress, self._on_usage = on_progress, on_usage
         self._finished = 0
-        self._places: list[list[float]] | None = None
+        self._buffers: list[list[float]] | None = None
 
     def run(self) -> Iterator[Embeddings]:
         """The batches' vectors in input order."""
@@ -81,36 +81,33 @@ class Batches:
             async for parts in answers:
                 yield self._done(parts)
 
-    def run_all(self, places: list[list[float]] | None = None) -> list[list[float]]:
-        """All vectors; see `_check_places`."""
-        self._places = self._check_places(places)
+    def run_all(self) -> list[list[float]]:
+        """All vectors; see `_new_buffers`."""
+        self._buffers = self._new_buffers()
         with closing(self._answers()) as answers:
             for parts in answers:
-                self._tell(parts)
-        return self._places
+                self._report(parts)
+        return self._buffers
 
-    async def arun_all(self, places: list[list[float]] | None = None) -> list[list[float]]:
-        """All vectors; see `_check_places`."""
-        self._places = self._check_places(places)
+    async def arun_all(self) -> list[list[float]]:
+        """All vectors; see `_new_buffers`."""
+        self._buffers = self._new_buffers()
         async with aclosing(self._aanswers()) as answers:
             async for parts in answers:
-                self._tell(parts)
-        return self._places
+                self._report(parts)
+        return self._buffers
 
-    def _check_places(self, places: list[list[float]] | None) -> list[list[float]]:
-        """A list in the place of each vector to come: those that are given, or new ones.
+    def _new_buffers(self) -> list[list[float]]:
+        """A list in the place of each vector to come.
 
-        Python's garbage collector walks all that is new whenever lists and such are 700 more than before: with vectors
-        each of their floats, a quarter of the time of the job. Here a vector takes the place of a list that goes.
+        Python's garbage collector walks all that is new whenever there are 700 more lists and such than before: with
+        vectors each of their floats, a quarter of the time of the job. Here a vector takes the place of a list that
+        goes.
         """
         if self._total is None:
             self._texts = texts = list(self._texts)
             self._total = len(texts)
-        if places is None:
-            return [[] for _ in range(self._total)]
-        if len(places) != self._total:
-            raise ConfigurationError(f"places has {len(places)} lists for {self._total} texts: pass one for each.")
-        return places
+        return [[] for _ in range(self._total)]
 
     def _answers(self) -> Generator[list[_Part], None, None]:
         """The batches' answers in input order, requests in threads; a single batch needs none."""
@@ -150,31 +147,31 @@ class Batches:
     def _embed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
         """The answers to one batch, several where the service takes fewer texts at once."""
         parts: list[_Part] = []
-        for first, piece in self._pieces(start, batch, limit):
+        for first, chunk in self._chunks(start, batch, limit):
             try:
-                encoded = self._send(piece, **self._options)
+                encoded = self._send(chunk, **self._options)
             except AzureAIError as error:
-                parts += self._embed(first, piece, self._smaller(error, first, piece))
+                parts += self._embed(first, chunk, self._smaller(error, first, chunk))
             else:
                 parts.append(self._part(first, encoded))
         return parts
 
     async def _aembed(self, start: int, batch: list[str], limit: int | None = None) -> list[_Part]:
         parts: list[_Part] = []
-        for first, piece in self._pieces(start, batch, limit):
+        for first, chunk in self._chunks(start, batch, limit):
             try:
-                encoded = await self._asend(piece, **self._options)
+                encoded = await self._asend(chunk, **self._options)
             except AzureAIError as error:
-                parts += await self._aembed(first, piece, self._smaller(error, first, piece))
+                parts += await self._aembed(first, chunk, self._smaller(error, first, chunk))
             else:
                 parts.append(self._part(first, encoded))
         return parts
 
     def _part(self, first: int, encoded: EncodedEmbeddings) -> _Part:
-        """The part, its vectors in their places where all are wanted at once: now, with the bytes still at hand."""
-        if self._places is not None:
-            with self._placed_errors(first, encoded):
-                encoded.fill(self._places, first)
+        """The part, its vectors in their buffers where all are wanted at once: now, with the bytes still at hand."""
+        if self._buffers is not None:
+            with self._located_errors(first, encoded):
+                encoded.fill(self._buffers, first)
         return first, encoded
 
     def _batches(self) -> Iterator[tuple[int, list[str]]]:
@@ -183,47 +180,47 @@ class Batches:
             yield start, batch
             start += len(batch)
 
-    def _pieces(self, start: int, batch: list[str], limit: int | None) -> Iterator[tuple[int, list[str]]]:
-        """The batch in pieces of what the service is known to take by now."""
+    def _chunks(self, start: int, batch: list[str], limit: int | None) -> Iterator[tuple[int, list[str]]]:
+        """The batch in chunks of what the service is known to take by now."""
         size = min(self._state.max_batch or len(batch), limit or len(batch), len(batch))
         for offset in range(0, len(batch), size):
             yield start + offset, batch[offset : offset + size]
 
-    def _smaller(self, error: AzureAIError, first: int, piece: list[str]) -> int:
+    def _smaller(self, error: AzureAIError, first: int, chunk: list[str]) -> int:
         """The size to try next, or raises the error with the place of the batch.
 
         A limit of inputs is remembered; that a body was too large (413) says nothing about shorter texts.
         """
-        limit = refused_size(error, len(piece))
+        limit = refused_size(error, len(chunk))
         if limit is None:
-            raise self._placed(error, first, len(piece))
+            raise self._located(error, first, len(chunk))
         if not _is_too_large(error):
             _lower(self._state, limit)
         return limit
 
     @contextmanager
-    def _placed_errors(self, first: int, encoded: EncodedEmbeddings) -> Iterator[None]:
+    def _located_errors(self, first: int, encoded: EncodedEmbeddings) -> Iterator[None]:
         """Errors of an answer say which texts it was for."""
         try:
             yield
         except AzureAIError as error:
-            raise self._placed(error, first, encoded.wanted) from None
+            raise self._located(error, first, encoded.wanted) from None
 
-    def _placed(self, error: AzureAIError, first: int, count: int) -> AzureAIError:
+    def _located(self, error: AzureAIError, first: int, count: int) -> AzureAIError:
         """The error, saying which texts it is about; who takes batch by batch has the vectors of those before."""
-        before = "; those before are done" if self._places is None else ""
+        before = "; those before are done" if self._buffers is None else ""
         error.locate(range(first, first + count), rest=before)
         return error
 
     def _done(self, parts: list[_Part]) -> Embeddings:
         decoded = []
         for first, encoded in parts:
-            with self._placed_errors(first, encoded):
+            with self._located_errors(first, encoded):
                 decoded.append(encoded.decoded())
-        self._tell(parts)
+        self._report(parts)
         return _merged(decoded)
 
-    def _tell(self, parts: list[_Part]) -> None:
+    def _report(self, parts: list[_Part]) -> None:
         """Reports what is done."""
         for _, encoded in parts:
             self._finished += encoded.wanted
@@ -262,7 +259,7 @@ def _lower(state: RouteState, limit: int) -> None:
 
 
 def _merged(parts: list[Embeddings]) -> Embeddings:
-    """The answers to the pieces of one batch as one."""
+    """The answers to the chunks of one batch as one."""
     first = parts[0]
     if len(parts) == 1:
         return first

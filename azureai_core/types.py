@@ -190,8 +190,12 @@ class Choice:
     @property
     def token_logprobs(self) -> tuple[TokenLogprob, ...]:
         """One entry per token of a chat answer; empty where none were asked for."""
-        tokens = (self.logprobs or {}).get("content")
-        return tuple(_token_logprob(t) for t in tokens if isinstance(t, dict)) if isinstance(tokens, list) else ()
+        return _token_logprobs(self.logprobs)
+
+
+def _token_logprobs(logprobs: Json | None) -> tuple[TokenLogprob, ...]:
+    tokens = logprobs.get("content") if logprobs else None
+    return tuple(_token_logprob(t) for t in tokens if isinstance(t, dict)) if isinstance(tokens, list) else ()
 
 
 def _token_logprob(token: Json) -> TokenLogprob:
@@ -252,6 +256,11 @@ class Delta:
     refusal: str = ""
     logprobs: Json | None = None
     """Log probabilities of the tokens of this frame, as the service gave them."""
+
+    @property
+    def token_logprobs(self) -> tuple[TokenLogprob, ...]:
+        """One entry per token of this frame; empty where none were asked for."""
+        return _token_logprobs(self.logprobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ def fast_constructor(template: Model) -> Callable[..., Model]:
     """A function that makes objects with the template's values where it is given none, at half the usual cost.
 
     Nothing is checked, and containers are shared: the values have to be valid, and each list or dict that its owner
-    may change has to be given anew. The same as `template.model_copy(update=values)` for fields of the class.
+    may change has to be given anew. The same as `template.model_copy(update=values)` for fields of the class, but
+    `model_fields_set` is always the template's: make that with all fields that will be given.
     """
     copy = template.__copy__
 

@@ -177,7 +177,7 @@ class ChatDecoder:
             self._content.append(content)
         else:
             content, reasoning = self._texts(choice, delta, finish)
-            refusal = self._beside(delta) if len(delta) > 1 else ""
+            refusal = "" if _PLAIN.issuperset(delta) else self._beside(delta)
         fragments, usage = delta.get("tool_calls"), frame.get("usage")
         logprobs = choice.get("logprobs")
         if usage or finish or logprobs or not self._body or not choice or not _PLAIN_CHOICE.issuperset(choice):

@@ -96,10 +96,10 @@ def from_encoded_json(content: bytes) -> Any:
     vectors are lists, not all of them base64, or out of order, is taken as it is.
     """
     if _IS_ENCODED.search(content, 0, 4096):
-        places: list[Any] = []
+        indices: list[Any] = []
         with suppress(ValueError):
-            body = _ENCODED.validate_json(content, context=places)
-            if places in ([*range(len(places))], [None] * len(places)):
+            body = _ENCODED.validate_json(content, context=indices)
+            if indices in ([*range(len(indices))], [None] * len(indices)):
                 return body
     return from_json_text(content)
 
@@ -120,15 +120,15 @@ class EncodedEmbeddings:
         self._check_shape(embeddings.vectors)
         return embeddings
 
-    def fill(self, places: list[list[float]], first: int) -> None:
+    def fill(self, buffers: list[list[float]], first: int) -> None:
         """Moves the vectors into a list from a place on, each for what lies there. Raises as `decoded` does."""
         count = 0
         for vector in parse_vectors(self.body):
             if count < self.wanted:
-                places[first + count] = vector
+                buffers[first + count] = vector
             count += 1
         self._check_count(count)
-        self._check_shape(places[first : first + count])
+        self._check_shape(buffers[first : first + count])
         self.body["data"] = None
 
     @property

@@ -566,20 +566,6 @@ def test_an_error_ends_all_at_once(fake_service, make_client, colour):
     assert len(fake_service.requests) < 20
 
 
-def test_all_at_once_into_places_of_the_callers(fake_service, make_client, colour):
-    """Each vector takes the place of a list; there has to be one for each text."""
-    fake_service.answer = packed
-    client = make_client()
-    places = [[] for _ in range(5)]
-
-    assert colour.call(client, "embed_all", numbers(5), batch_size=2, places=places) is places
-    assert places == [[float(n)] for n in range(5)]
-    fake_service.requests.clear()
-    with pytest.raises(ConfigurationError, match="places has 5 lists for 4 texts"):
-        colour.call(client, "embed_all", iter(numbers(4)), places=places)
-    assert fake_service.requests == []
-
-
 def collections(function):
     """How often the garbage collector runs meanwhile, with the threshold of Python 3.11; later ones raise it."""
     seen, usual = [], gc.get_threshold()

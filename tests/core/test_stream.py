@@ -151,3 +151,14 @@ def test_an_odd_index_of_a_fragment_breaks_nothing(index):
     calls.feed({"index": index, "function": {"arguments": "}"}})
 
     assert [call.arguments for call in calls.calls()] == ["{}"]
+
+
+@pytest.mark.parametrize("name", ["refusal", "annotations", "context", "audio"])
+def test_a_delta_that_holds_one_thing_beside_the_text_is_kept(name: str) -> None:
+    """Also when the text's key is not there at all."""
+    value = {"refusal": "no", "annotations": [{"a": 1}]}.get(name, {"a": 1})
+    decoder = ChatDecoder()
+    decoder.parse({"id": "1", "model": "m", "choices": [{"index": 0, "delta": {name: value}}]})
+
+    kept = getattr(decoder.so_far(ResponseMeta()), name)
+    assert (list(kept) if name == "annotations" else kept) == value

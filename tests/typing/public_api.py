@@ -5,7 +5,7 @@ from typing import assert_type
 from langchain_core.messages import AIMessage
 
 from azureai_core import Completion, Delta, Embeddings, InferenceClient, ModelInfo
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI
 from llamaindex_azureai import AzureAICompletionsModel
 
 
@@ -32,10 +32,10 @@ async def core(client: InferenceClient) -> None:
 
 async def langchain() -> None:
     """Construction and calls."""
-    model = AzureAIChatCompletionsModel(endpoint="https://h", credential="k", model="m", temperature=0)
+    model = ChatAzureAI(endpoint="https://h", credential="k", model="m", temperature=0)
     assert_type(model.invoke("hi"), AIMessage)
     assert_type(await model.ainvoke("hi"), AIMessage)
-    embeddings = AzureAIEmbeddingsModel(endpoint="https://h", credential="k", model="m", dimensions=3)
+    embeddings = AzureAIEmbeddings(endpoint="https://h", credential="k", model="m", dimensions=3)
     assert_type(embeddings.embed_query("hi"), list[float])
 
 
