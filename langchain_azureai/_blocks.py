@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from ._connection import LANGCHAIN_PROVIDER
+from ._config import LANGCHAIN_PROVIDER
 
 
 def _heads(message: AIMessage, *, indexed: bool) -> list[dict[str, Any]]:

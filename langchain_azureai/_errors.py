@@ -1,4 +1,4 @@
-"""Our errors as LangChain's: each is both, so that code catching either works."""
+"""The core's errors as LangChain's: each is both, so that code catching either works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from langchain_core import exceptions as lc
 
 import azureai_core as core
 
-# Ours → LangChain's, the most special first.
+# The core's class → LangChain's, the most specific first.
 _KINDS: tuple[tuple[type[core.AzureAIError], type[lc.ModelError]], ...] = (
     (core.APITimeoutError, lc.ModelTimeoutError),
     (core.APIConnectionError, lc.ModelConnectionError),
@@ -37,16 +37,15 @@ class ModelErrors:
 
 
 model_errors = ModelErrors()
-"""The one of them; it keeps no state."""
+"""Stateless shared instance."""
 
 
 def as_model_error(error: core.AzureAIError) -> core.AzureAIError:
     """The error as an instance of its own class and of LangChain's."""
     if isinstance(error, lc.ModelError):
         return error
-    ours: Any = type(error)
-    theirs: Any = _theirs(error)
-    kind = _kind(ours, theirs)
+    classes: Any = (type(error), _model_error_class(error))
+    kind = _combined(*classes)
     model_error: core.AzureAIError = kind.__new__(kind)
     Exception.__init__(model_error, error.message)
     model_error.__dict__.update(error.__dict__)
@@ -54,12 +53,14 @@ def as_model_error(error: core.AzureAIError) -> core.AzureAIError:
 
 
 @cache
-def _kind(ours: Any, theirs: Any) -> Any:
-    return type(ours.__name__, (ours, theirs), {"__module__": __name__, "__doc__": ours.__doc__, "__reduce__": _reduce})
+def _combined(core_class: Any, model_error: Any) -> Any:
+    """A subclass of both, under the name of the core's."""
+    fields = {"__module__": __name__, "__doc__": core_class.__doc__, "__reduce__": _reduce}
+    return type(core_class.__name__, (core_class, model_error), fields)
 
 
-def _theirs(error: core.AzureAIError) -> type[lc.ModelError]:
-    """LangChain's class for an error of ours."""
+def _model_error_class(error: core.AzureAIError) -> type[lc.ModelError]:
+    """LangChain's class for an error of the core."""
     if getattr(error, "context_exceeded", False):
         return lc.ContextOverflowError
     if getattr(error, "status_code", None) == HTTPStatus.REQUEST_TIMEOUT:  # worth another try, unlike its class
@@ -67,18 +68,18 @@ def _theirs(error: core.AzureAIError) -> type[lc.ModelError]:
     return _matching(type(error))
 
 
-def _matching(ours: type[core.AzureAIError]) -> type[lc.ModelError]:
-    return next((theirs for kind, theirs in _KINDS if issubclass(ours, kind)), lc.ModelError)
+def _matching(core_class: type[core.AzureAIError]) -> type[lc.ModelError]:
+    return next((model_error for kind, model_error in _KINDS if issubclass(core_class, kind)), lc.ModelError)
 
 
 def _reduce(error: Any) -> tuple[Any, ...]:
-    """Pickles as our class, whose instance is turned into both again."""
-    ours = next(kind for kind in type(error).__mro__ if kind.__module__.startswith("azureai_core"))
-    return _rebuild, (ours, error.message, error.__dict__)
+    """Pickles the core's class, whose instance becomes one of both again."""
+    core_class = next(kind for kind in type(error).__mro__ if kind.__module__.startswith("azureai_core"))
+    return _rebuild, (core_class, error.message, error.__dict__)
 
 
-def _rebuild(ours: type[core.AzureAIError], message: str, state: dict[str, Any]) -> core.AzureAIError:
-    error = ours.__new__(ours)
+def _rebuild(core_class: type[core.AzureAIError], message: str, state: dict[str, Any]) -> core.AzureAIError:
+    error = core_class.__new__(core_class)
     Exception.__init__(error, message)
     error.__dict__.update(state)
     return as_model_error(error)

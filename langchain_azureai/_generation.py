@@ -7,23 +7,28 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from pydantic import AliasChoices, Field
-
 from azureai_core import Usage
+from azureai_core.adapters import check_call_arguments, stop_list
 
-from ._arguments import check_call
-from ._connection import LANGCHAIN_PROVIDER, Connection, public_url, stop_list
+from ._config import LANGCHAIN_PROVIDER, ClientConfig
 
-# Headers that choose the model or how it is asked, and hold no secret. Source: REST reference, managed endpoints.
+# Headers that choose the model or what happens to extra parameters, and hold no secret.
+# Source: REST reference, managed endpoints.
 _SHOWN_HEADERS = frozenset({"azureml-model-deployment", "extra-parameters"})
-# Headers that say who asks: they do not tell models apart, and not even a digest of a password should be seen.
+# Headers that authenticate: they do not tell models apart, and not even a digest of a password may be shown.
 _SECRET_NAME = re.compile("key|auth|token|secret|cookie|pass|pwd|sig|session|cred")
 
-# Arguments that langchain-core passes along and that are no part of the body.
+# Arguments that langchain-core passes along and that are not fields of the body.
 _NOT_SENT = {"stream", "streaming", "ls_structured_output_format", "stream_usage"}
 
+# Arguments of a call of the retired class, which went to the SDK's `complete`.
+_CALL_HINTS = {
+    "headers": "pass client_kwargs={'headers': …} to the model",
+    "model_extras": "pass them as model_kwargs={…} to the model, or each field by itself",
+}
 
-class GenerationArguments(Connection):
+
+class GenerationArguments(ClientConfig):
     """The arguments of a model that generates text. Unset ones are not sent; 0 is."""
 
     temperature: float | None = None
@@ -36,38 +41,38 @@ class GenerationArguments(Connection):
     """-2 to 2."""
     frequency_penalty: float | None = None
     """-2 to 2."""
-    stop: str | list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    stop: str | list[str] | None = None
     """Texts that end the answer."""
     seed: int | None = None
-    """For answers that can be repeated, where the model can."""
+    """For reproducible answers, where the model supports that."""
     streaming: bool | None = None
     """Whether `invoke` streams. `False` keeps `stream` from streaming too, as in langchain-core; it is not the default
     because `configurable_fields` passes defaults on as if they had been given."""
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """What makes two models different, for traces and caches; no secret is among it."""
+        """What makes two models different, for traces and caches; without secrets."""
         endpoint = self.client.endpoint
         return {
             "model": self.model_name,
             "endpoint": endpoint.base_url,
             "api_version": endpoint.api_version,
-            **self._telling_headers(),
+            **self._identifying_headers(),
             **self._options(),
         }
 
-    def _telling_headers(self) -> dict[str, Any]:
+    def _identifying_headers(self) -> dict[str, Any]:
         """The headers that choose the model; of others only a digest: a gateway's may choose it too, or be secret."""
         given = {k.lower(): v for k, v in (self.client_kwargs.get("headers") or {}).items()}
-        told = {name: value for name, value in given.items() if name in _SHOWN_HEADERS}
-        rest = {name: value for name, value in given.items() if name not in told and not _SECRET_NAME.search(name)}
+        shown = {name: value for name, value in given.items() if name in _SHOWN_HEADERS}
+        rest = {name: value for name, value in given.items() if name not in shown and not _SECRET_NAME.search(name)}
         digest = sha256(repr(sorted(rest.items())).encode()).hexdigest()[:8] if rest else None
-        return {**({"headers": told} if told else {}), **({"other_headers": digest} if digest else {})}
+        return {**({"headers": shown} if shown else {}), **({"other_headers": digest} if digest else {})}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What is written out in another form than it was given: the endpoint, without a query that may be secret."""
-        return {"endpoint": public_url(self.endpoint)} if self.endpoint else {}
+        return {"endpoint": self._plain_endpoint(self.endpoint)} if self.endpoint else {}
 
     @property
     def lc_secrets(self) -> dict[str, str]:
@@ -103,8 +108,8 @@ class GenerationArguments(Connection):
         return {**{name: value for name, value in given.items() if value is not None}, **self.model_kwargs}
 
     def _body(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The request body without its prompt; what the call gives wins over the constructor."""
-        check_call(kwargs)
+        """The request body without its prompt; the arguments of the call take precedence over the constructor's."""
+        check_call_arguments(kwargs, _CALL_HINTS)
         options = self._options()
         if "max_completion_tokens" in kwargs:
             options.pop("max_tokens", None)

@@ -74,7 +74,7 @@ def check_call_made(result: list[Generation]) -> None:
     _check_ended_well(message, whole=bool(message.tool_calls) and not _cut_arguments(message))
     if message.invalid_tool_calls:
         raise OutputParserException(
-            f"The arguments of the call are no JSON: {message.invalid_tool_calls[0]['args']!r}."
+            f"The arguments of the call are not JSON: {message.invalid_tool_calls[0]['args']!r}."
         )
     if not message.tool_calls:
         raise OutputParserException(f"The model answered without calling the tool: {message.text[:200]!r}.")

@@ -19,7 +19,7 @@ _AGAIN = "That does not fit: {error}\nAnswer again, with the one JSON object onl
 def prompted(
     llm: Runnable[LanguageModelInput, AIMessage], parser: BaseOutputParser[Any], schema: dict[str, Any]
 ) -> Runnable[LanguageModelInput, AIMessage]:
-    """The model, asked for JSON of a schema; asked once more when the answer does not parse."""
+    """The model with the schema in its prompt; called once more when the answer does not parse."""
 
     def ask(given: LanguageModelInput, config: RunnableConfig) -> AIMessage:
         messages = _with_schema(given, schema)

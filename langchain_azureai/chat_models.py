@@ -1,11 +1,12 @@
-"""`AzureAIChatCompletionsModel`: a LangChain chat model for every chat model on Azure AI."""
+"""`ChatAzureAI`: a LangChain chat model for every chat model on Azure AI."""
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
-from typing import Any, Literal, Self, cast, get_args
+from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
@@ -19,54 +20,58 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, model_validator
 
-from azureai_core import (
-    Completion,
-    ConfigurationError,
-    Delta,
-    __version__,
-    parse_completion,
-    profile_for,
-    repair_history,
-)
+from azureai_core import Completion, ConfigurationError, __version__
 from azureai_core import ModelProfile as Profile
+from azureai_core.adapters import (
+    StructuredOutputMode,
+    repair_history,
+    response_format,
+    structured_output_modes,
+    wire_tool_choice,
+)
 
 from . import _blocks  # noqa: F401  registers our block translator
 from ._errors import model_errors
+from ._from_wire import last_chunk, to_generation_chunk, to_generations
 from ._generation import GenerationArguments, token_usage
-from ._messages import last_chunk, to_generation, to_generation_chunk, to_wire
 from ._prompted import prompted
-from ._templates import with_signature
+from ._to_wire import to_wire
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 StructuredOutputMethod = Literal["function_calling", "json_schema", "json_mode", "prompted"]
 
 
-class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
+def _with_signature(function: Function) -> Function:
+    """The function with its signature attached: the framework asks for it on each call, and reading it is slow."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return function
+
+
+class ChatAzureAI(GenerationArguments, BaseChatModel):
     """Chat with a model behind any Azure AI endpoint: serverless, managed compute, Foundry, Azure OpenAI, GitHub.
 
     Example:
-        >>> model = AzureAIChatCompletionsModel(
+        >>> model = ChatAzureAI(
         ...     endpoint="https://NAME.eastus2.models.ai.azure.com", credential="<key>", temperature=0
         ... )
         >>> model.invoke("Hello")  # doctest: +SKIP
 
     Raises `azureai_core.ConfigurationError` for a missing or malformed endpoint or credential. Errors of a call are
-    those of `azureai_core`, and at once the matching `langchain_core.exceptions.ModelError`.
+    those of `azureai_core`, each also an instance of the matching `langchain_core.exceptions.ModelError`.
     """
 
     model_config = ConfigDict(defer_build=False)
 
     stream_usage: bool | None = None
-    """Whether streams ask for usage. By default on Azure OpenAI and `/openai/v1`; other services that know it give it
-    unasked, and some refuse the question."""
+    """Whether streams ask for usage. By default on Azure OpenAI and `/openai/v1`; other services send it in any case,
+    or refuse `stream_options`."""
     repair_history: bool | None = None
     """Whether histories that a model family refuses are put in order: a user message right after a tool's (Mistral), a
     system role (Phi-3). By default what the model's profile says; `True` separates tool and user messages and makes
     one system message of several, whatever the model; `False` sends all as it is."""
     send_reasoning: bool = False
     """Whether the reasoning of earlier answers is sent back; the documentation advises against it."""
-    base_model: str | None = None
-    """The catalogue's name of the model, where the deployment's name does not tell: a hint for `profile`."""
 
     # ------------------------------------------------------------------ what LangChain asks of a model
 
@@ -80,15 +85,27 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     def _llm_type(self) -> str:
         return "azureai-chat"
 
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """The identifier in dumps, which stays what it first was, so that dumps of every version load."""
+        return [*cls.get_lc_namespace(), "AzureAIChatCompletionsModel"] if cls is ChatAzureAI else super().lc_id()
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return cast("LangSmithParams", {**super()._get_ls_params(stop=stop, **kwargs), **self._traced(kwargs)})
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        """What traces are told; the base class finds the same in a slow way, for the sake of a deprecated method."""
+        """What traces show; the base class finds the same in a slow way, for the sake of a deprecated method."""
         return {**self.asdict(), "stop": stop, **kwargs}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return to_langchain_profile(self._facts)
+        return to_langchain_profile(self.client.deployment().profile)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some arguments changed; its profile is that of its model, unless the user gave one."""
+        copied = super().model_copy(update=update, deep=deep)
+        if "profile" not in (update or {}) and self.profile == self._resolve_model_profile():
+            copied.profile = copied._resolve_model_profile()  # noqa: SLF001  our own class
+        return copied
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The cache's key, with what the environment and the headers decide, which a dump does not hold."""
@@ -108,7 +125,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
 
     # ------------------------------------------------------------------ calls
 
-    @with_signature
+    @_with_signature
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -118,9 +135,9 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     ) -> ChatResult:
         payload = self._payload(messages, stop, kwargs)
         with model_errors:
-            return _to_result(self.client.complete(payload), payload)
+            return _to_result(self.client.complete(payload), payload["model"])
 
-    @with_signature
+    @_with_signature
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -130,7 +147,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
     ) -> ChatResult:
         payload = self._payload(messages, stop, kwargs)
         with model_errors:
-            return _to_result(await self.client.acomplete(payload), payload)
+            return _to_result(await self.client.acomplete(payload), payload["model"])
 
     def _stream(
         self,
@@ -140,16 +157,16 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._stream_payload(messages, stop, kwargs)
-        chunks = _Chunks(payload)
         with model_errors:
-            for delta in self.client.stream(payload):
-                chunk = chunks.of(delta)
+            deltas = self.client.stream(payload)
+            for delta in deltas:
+                chunk = to_generation_chunk(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        yield chunks.last()
+        yield last_chunk(deltas.completion, payload["model"])
 
     async def _astream(
         self,
@@ -159,16 +176,16 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._stream_payload(messages, stop, kwargs)
-        chunks = _Chunks(payload)
         with model_errors:
-            async for delta in self.client.astream(payload):
-                chunk = chunks.of(delta)
+            deltas = self.client.astream(payload)
+            async for delta in deltas:
+                chunk = to_generation_chunk(delta)
                 if chunk is None:
                     continue
                 if run_manager is not None:
                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        yield chunks.last()
+        yield last_chunk(deltas.completion, payload["model"])
 
     def _payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
@@ -176,26 +193,26 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         body = self._body(stop, kwargs)
         if body.get("tools"):
             body["tools"] = [convert_to_openai_tool(tool) for tool in body["tools"]]
-            body["tool_choice"] = to_tool_choice(body.get("tool_choice"), body["tools"])
+            body["tool_choice"] = wire_tool_choice(body.get("tool_choice"), body["tools"])
         else:
             body = {name: value for name, value in body.items() if name not in _TOOL_FIELDS}
         if isinstance(body.get("response_format"), str):  # the retired SDK's short form of JSON mode
             body["response_format"] = {"type": body["response_format"]}
-        return {"messages": self._history(messages), **body}
+        return {"messages": self._history(messages, body["model"]), **body}
 
-    def _history(self, messages: list[BaseMessage]) -> list[dict[str, Any]]:
+    def _history(self, messages: list[BaseMessage], model: str | None) -> list[dict[str, Any]]:
         wire = to_wire(messages, send_reasoning=self.send_reasoning)
         if self.repair_history is False:
             return wire
-        return repair_history(wire, _STRICTEST if self.repair_history else self._facts)
+        return repair_history(wire, self.client.deployment(model).profile, in_order=self.repair_history)
 
     def _stream_payload(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> dict[str, Any]:
-        asked = kwargs.get("stream_usage", self.stream_usage)
+        include_usage = kwargs.get("stream_usage", self.stream_usage)
         payload = self._payload(messages, stop, kwargs)
-        if asked is not None:  # `None` keeps the client from asking on its own account
-            payload["stream_options"] = {"include_usage": True} if asked else None
+        if include_usage is not None:  # a key with `None` keeps the client from its own default
+            payload["stream_options"] = {"include_usage": True} if include_usage else None
         return payload
 
     # ------------------------------------------------------------------ tools and structured output
@@ -225,7 +242,7 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         wire = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         bound = {
             "tools": wire or None,
-            "tool_choice": to_tool_choice(tool_choice, wire) if wire else None,
+            "tool_choice": wire_tool_choice(tool_choice, wire) if wire else None,
             "parallel_tool_calls": parallel_tool_calls if wire else None,
             "response_format": to_response_format(response_format, strict=strict) if response_format else None,
         }
@@ -250,37 +267,33 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
                 the answer to it; `"json_mode"` asks for JSON only: name the keys in the prompt; `"prompted"` puts the
                 schema into the prompt, for models with neither tools nor JSON mode (Phi-3), and asks once more when
                 the answer does not fit. By default the one that the model's profile knows to work.
-            strict: ask the service to keep to the schema exactly.
+            strict: ask the service to keep to the schema exactly; with `json_schema` the default where the schema
+                allows it.
             include_raw: give `{"raw", "parsed", "parsing_error"}` and never raise on an answer that does not fit.
             tools: further tools that the model may call; with `json_schema` only.
             kwargs: further fields of the body.
         """
         chosen = method or self._default_method()
-        if schema is None and chosen != "json_mode":
-            raise ConfigurationError(f"with_structured_output(method={chosen!r}) needs a schema.")
-        if tools and chosen != "json_schema":
-            raise ConfigurationError(f"with_structured_output(method={chosen!r}) takes no tools: use 'json_schema'.")
-        if strict is not None and chosen in {"json_mode", "prompted"}:
-            raise ConfigurationError(f"strict={strict} means nothing with method={chosen!r}: leave it out.")
+        _check_structured_output(chosen, schema, strict, tools)
         if chosen == "function_calling":
             llm, parser = self._by_tool(schema, strict, kwargs)
         elif chosen == "json_schema":
             llm, parser = self._by_json_schema(schema, strict, tools, kwargs)
         elif chosen == "json_mode":
             llm, parser = self._by_json_mode(schema, kwargs)
-        elif chosen == "prompted":
-            llm, parser = self._by_prompt(schema, kwargs)
         else:
-            raise ConfigurationError(
-                f"method={method!r}: use {', '.join(map(repr, get_args(StructuredOutputMethod)))}."
-            )
+            llm, parser = self._by_prompt(schema, kwargs)
         return _with_raw(llm, parser) if include_raw else llm | parser
 
     def _default_method(self) -> StructuredOutputMethod:
-        known = self.profile or {}
-        if known.get("structured_output"):
-            return "json_schema"
-        return "function_calling" if known.get("tool_calling", True) else "prompted"
+        """The best mechanism that the deployment has, by what the user's `profile` says of it, else its name."""
+        deployment, known = self.client.deployment(), self.profile or {}
+        profile = replace(
+            deployment.profile,
+            json_schema=bool(known.get("structured_output")),
+            tools=bool(known.get("tool_calling", True)),
+        )
+        return _METHODS[structured_output_modes(replace(deployment, profile=profile))[0]]
 
     def _by_tool(self, schema: Any, strict: bool | None, kwargs: dict[str, Any]) -> tuple[Any, Any]:
         from ._parsers import CheckedJsonToolsParser, CheckedPydanticToolsParser  # noqa: PLC0415  slow to load
@@ -328,110 +341,64 @@ class AzureAIChatCompletionsModel(GenerationArguments, BaseChatModel):
         parser = _json_parser(schema)
         return prompted(llm, parser, dict(convert_to_json_schema(schema))), parser
 
-    @property
-    def _facts(self) -> Profile:
-        return profile_for(self.base_model or self.model_name)
+
+def _check_structured_output(method: str, schema: object, strict: bool | None, tools: Sequence[Tool]) -> None:
+    """Raises `ConfigurationError` for a method that does not exist, or an argument that it does not have."""
+    methods = get_args(StructuredOutputMethod)
+    if method not in methods:
+        raise ConfigurationError(f"method={method!r}: use {', '.join(map(repr, methods))}.")
+    if schema is None and method != "json_mode":
+        raise ConfigurationError(f"with_structured_output(method={method!r}) needs a schema.")
+    if tools and method != "json_schema":
+        raise ConfigurationError(f"with_structured_output(method={method!r}) takes no tools: use 'json_schema'.")
+    if strict is not None and method in {"json_mode", "prompted"}:
+        raise ConfigurationError(f"strict={strict} means nothing with method={method!r}: leave it out.")
 
 
-# The repairs that change no message's role.
-_STRICTEST = Profile(user_after_tool=False, system_role=True, several_system=False)
+_METHODS: dict[StructuredOutputMode, StructuredOutputMethod] = {
+    "json_schema": "json_schema",
+    "tool": "function_calling",
+    "json_object": "prompted",  # JSON mode alone says nothing of the schema
+    "text": "prompted",
+}
 
 _TOOL_FIELDS = {"tools", "tool_choice", "parallel_tool_calls"}
 
 
-class _Chunks:
-    """Turns deltas into chunks, and keeps what the last chunk says."""
-
-    def __init__(self, payload: Mapping[str, Any]) -> None:
-        self._model = payload.get("model")
-        self._frames: list[dict[str, Any]] = []
-        self._first: Delta | None = None
-        self._finish_reason: str | None = None
-
-    def of(self, delta: Delta) -> ChatGenerationChunk | None:
-        """The chunk of a delta; `None` where it has no output."""
-        self._first = self._first or delta
-        self._finish_reason = delta.finish_reason or self._finish_reason
-        if not self._frames or delta.finish_reason or _is_annotation(delta):
-            self._frames.append(delta.raw)
-        return to_generation_chunk(delta)
-
-    def last(self) -> ChatGenerationChunk:
-        """The closing chunk."""
-        meta = self._first.meta if self._first else None
-        message = last_chunk(self._frames, meta or _NO_META, self._finish_reason, self._model)
-        return ChatGenerationChunk(message=message)
-
-
-_NO_META = Delta().meta or Completion("").meta
-
-
-def _is_annotation(delta: Delta) -> bool:
-    """Whether a frame says something beside its text: filter results, log probabilities, or the served model."""
-    choices = delta.raw.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else {}
-    if not (delta.content or delta.tool_calls or delta.reasoning) or not isinstance(first, dict):
-        return True
-    return bool(first.get("content_filter_results") or first.get("content_filter_result") or first.get("logprobs"))
-
-
-def _to_result(completion: Completion, payload: Mapping[str, Any]) -> ChatResult:
+def _to_result(completion: Completion, requested_model: str | None) -> ChatResult:
     """One generation per choice."""
-    count = max(1, len(completion.raw.get("choices") or ()))
-    others = [parse_completion(completion.raw, choice, completion.meta) for choice in range(1, count)]
-    model = payload.get("model")
-    generations = [to_generation(answer, model) for answer in (completion, *others)]
-    output = {"token_usage": token_usage(completion.usage), "model_name": completion.model or model}
-    return ChatResult(generations=generations, llm_output=output)
-
-
-def to_tool_choice(choice: str | bool | dict[str, Any] | None, tools: Sequence[dict[str, Any]]) -> Any:
-    """The wire's `tool_choice` for any spelling of LangChain's.
-
-    `"any"` is LangChain's word; Azure takes only `"required"`. Source: REST reference, 'tool_choice'.
-    """
-    if choice is None or choice is False or isinstance(choice, dict):
-        return choice or None
-    if choice is True or choice in {"any", "required"}:
-        return "required"
-    if choice in {"auto", "none"}:
-        return choice
-    names = [tool["function"]["name"] for tool in tools]
-    if choice not in names:
-        raise ConfigurationError(f"tool_choice={choice!r} is none of the bound tools: {', '.join(names)}.")
-    return {"type": "function", "function": {"name": choice}}
+    output = {"token_usage": token_usage(completion.usage), "model_name": completion.model or requested_model}
+    return ChatResult(generations=to_generations(completion, requested_model), llm_output=output)
 
 
 def to_response_format(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """The wire's `response_format` of a schema in any form, or the wire's object as it is."""
+    """The API's `response_format` of a schema in any form, or the API's object as it is.
+
+    Strict if `strict` says so, and by default where the schema has a strict form; else nothing is enforced.
+    """
     if isinstance(schema, dict) and schema.get("type") in {"json_schema", "json_object", "text"}:
         return schema
     if isinstance(schema, dict) and "function" in schema:
         schema = schema["function"]
-    json_schema = dict(convert_to_json_schema(schema, strict=strict))
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", str(json_schema.get("title") or "answer"))[:64]
-    body: dict[str, Any] = {"name": name, "schema": json_schema}
-    if json_schema.get("description"):
-        body["description"] = json_schema["description"]
-    return {"type": "json_schema", "json_schema": body if strict is None else {**body, "strict": strict}}
+    return response_format(convert_to_json_schema(schema), strict=strict)
 
 
-def to_langchain_profile(facts: Profile) -> ModelProfile:
+def to_langchain_profile(profile: Profile) -> ModelProfile:
     """What is known of a model family, under LangChain's names; an unknown family gives no limits."""
     known: dict[str, Any] = {
-        "max_input_tokens": facts.max_input_tokens,
-        "max_output_tokens": facts.max_output_tokens,
+        "max_input_tokens": profile.max_input_tokens,
+        "max_output_tokens": profile.max_output_tokens,
         "text_inputs": True,
-        "image_inputs": facts.images,
-        "image_url_inputs": facts.images,
-        "audio_inputs": facts.audio,
+        "image_inputs": profile.images,
+        "image_url_inputs": profile.images,
+        "audio_inputs": profile.audio,
         "text_outputs": True,
-        "reasoning_output": facts.reasoning,
-        "tool_calling": facts.tools,
-        "structured_output": facts.json_schema and facts.family.startswith("gpt"),
-        "temperature": facts.sampling,
+        "reasoning_output": profile.reasoning,
+        "tool_calling": profile.tools,
+        "structured_output": profile.json_schema,
+        "temperature": profile.sampling,
     }
-    if facts.family == "unknown":
+    if profile.family == "unknown":
         return ModelProfile()
     supported = ModelProfile.__annotations__
     return cast("ModelProfile", {k: v for k, v in known.items() if v is not None and k in supported})
@@ -452,3 +419,7 @@ def _with_raw(llm: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[A
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+AzureAIChatCompletionsModel = ChatAzureAI
+"""The class under the retired adapter's name."""

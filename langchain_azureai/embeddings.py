@@ -1,4 +1,4 @@
-"""`AzureAIEmbeddingsModel`: text and image embeddings for LangChain."""
+"""`AzureAIEmbeddings`: text and image embeddings for LangChain."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Self
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field, model_validator
 
-from azureai_core import Embeddings as Answer
-from azureai_core import ImageInput, Usage, profile_for
+from azureai_core import Embeddings as EmbeddingsResponse
+from azureai_core import ImageInput, Usage
 
-from ._connection import Connection
+from ._config import ClientConfig
 from ._errors import model_errors
 
 
-class AzureAIEmbeddingsModel(Connection, Embeddings):
+class AzureAIEmbeddings(ClientConfig, Embeddings):
     """Embed texts and images with a model behind any Azure AI endpoint.
 
-    Queries and documents are told apart (`input_type`) where the model's profile or the arguments say so. Vectors are
-    lists of floats in input order, not normalised here.
+    Queries and documents are embedded differently (`input_type`) where the model's profile or the arguments say so.
+    Vectors are lists of floats in input order, not normalised here.
 
     Example:
-        >>> model = AzureAIEmbeddingsModel(
+        >>> model = AzureAIEmbeddings(
         ...     endpoint="https://NAME.services.ai.azure.com/models", credential="<key>", model="embed-v3"
         ... )
         >>> model.embed_query("Hello")  # doctest: +SKIP
@@ -42,8 +42,6 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
     """Texts of one request; by default what the model takes, at most 256."""
     max_concurrency: int | None = Field(default=None, ge=1, le=64)
     """Requests in flight; default 4."""
-    base_model: str | None = None
-    """The catalogue's name of the model, where the deployment's name does not tell."""
     on_progress: Callable[[int, int | None], object] | None = Field(default=None, exclude=True, repr=False)
     """Called after each batch of documents with the number of texts done and of all texts."""
 
@@ -87,15 +85,15 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
         with model_errors:
             return self._vectors(await self.client.aembed_images(images, **self._image_options()))
 
-    def _vectors(self, answer: Answer) -> list[list[float]]:
-        """The vectors of an answer; its usage goes to whom it may concern."""
-        if self.on_usage is not None and answer.usage is not None:
-            self.on_usage(answer.usage)
-        return answer.vectors
+    def _vectors(self, response: EmbeddingsResponse) -> list[list[float]]:
+        """The vectors of a response; `on_usage` gets its usage."""
+        if self.on_usage is not None and response.usage is not None:
+            self.on_usage(response.usage)
+        return response.vectors
 
     def _options(self, kind: str, input_type: str | None) -> dict[str, Any]:
         """The arguments of a request; the kind goes along where the model's profile knows the difference."""
-        known = profile_for(self.base_model or self.model_name).input_type
+        known = self.client.deployment().profile.input_type
         return {
             **self._image_options(),
             "input_type": input_type,
@@ -117,3 +115,7 @@ class AzureAIEmbeddingsModel(Connection, Embeddings):
             "on_usage": self.on_usage,
             **self._options(kind, input_type),
         }
+
+
+AzureAIEmbeddingsModel = AzureAIEmbeddings
+"""The class under the retired adapter's name."""

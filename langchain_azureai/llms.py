@@ -1,4 +1,4 @@
-"""`AzureAITextCompletionsModel`: a LangChain LLM over the route `/completions`."""
+"""`AzureAILLM`: a LangChain LLM over the route `/completions`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from operator import itemgetter
 from typing import Any, Self, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -14,20 +13,20 @@ from langchain_core.language_models import BaseLLM, LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from pydantic import ConfigDict, model_validator
 
-from azureai_core import Completion, Delta, parse_completion
+from azureai_core import Choice, Completion, Delta
 
 from ._errors import model_errors
 from ._generation import GenerationArguments, token_usage
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 
 
-class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
+class AzureAILLM(GenerationArguments, BaseLLM):
     """Continue a prompt with a text-completion model behind an Azure AI endpoint.
 
     Example:
-        >>> model = AzureAITextCompletionsModel(
+        >>> model = AzureAILLM(
         ...     endpoint="https://NAME.eastus2.models.ai.azure.com", credential="<key>", max_tokens=50
         ... )
         >>> model.invoke("Once upon a time")  # doctest: +SKIP
@@ -47,6 +46,11 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
     def _llm_type(self) -> str:
         return "azureai-text"
 
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """The identifier in dumps, which stays what it first was, so that dumps of every version load."""
+        return [*cls.get_lc_namespace(), "AzureAITextCompletionsModel"] if cls is AzureAILLM else super().lc_id()
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return cast("LangSmithParams", {**super()._get_ls_params(stop=stop, **kwargs), **self._traced(kwargs)})
 
@@ -59,9 +63,9 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
     ) -> LLMResult:
         if self.streaming:
             return LLMResult(generations=[[self._streamed(prompt, stop, run_manager, kwargs)] for prompt in prompts])
-        asked = [self._payload(prompt, stop, kwargs) for prompt in prompts]
+        payloads = [self._payload(prompt, stop, kwargs) for prompt in prompts]
         with model_errors:
-            return _to_result(_each(self.client.complete_text, asked), self.model_name)
+            return _to_result(_each(self.client.complete_text, payloads), self.model_name)
 
     async def _agenerate(
         self,
@@ -73,9 +77,9 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         if self.streaming:
             streamed = await _aeach(lambda prompt: self._astreamed(prompt, stop, run_manager, kwargs), prompts)
             return LLMResult(generations=[[generation] for generation in streamed])
-        asked = [self._payload(prompt, stop, kwargs) for prompt in prompts]
+        payloads = [self._payload(prompt, stop, kwargs) for prompt in prompts]
         with model_errors:
-            return _to_result(await _aeach(self.client.acomplete_text, asked), self.model_name)
+            return _to_result(await _aeach(self.client.acomplete_text, payloads), self.model_name)
 
     def _stream(
         self,
@@ -106,7 +110,7 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
                 yield chunk
 
     def _streamed(self, prompt: str, stop: Any, run_manager: Any, kwargs: dict[str, Any]) -> GenerationChunk:
-        """A whole continuation that was streamed, each piece told to the callbacks."""
+        """A whole continuation that was streamed; the callbacks get each chunk."""
         return _joined(list(self._stream(prompt, stop, run_manager, **kwargs)))
 
     async def _astreamed(self, prompt: str, stop: Any, run_manager: Any, kwargs: dict[str, Any]) -> GenerationChunk:
@@ -119,32 +123,32 @@ class AzureAITextCompletionsModel(GenerationArguments, BaseLLM):
         return {"prompt": prompt, **self._body(stop, kwargs)}
 
 
-_AT_ONCE = 8
-"""Prompts of one batch that are sent at once."""
+_MAX_CONCURRENCY = 8
+"""Requests of one batch in flight."""
 
 
-def _each(ask: Callable[[Asked], Answer], asked: Sequence[Asked]) -> list[Answer]:
-    """The answers, a few requests in flight. When one fails, those that have not begun are left."""
-    if len(asked) == 1:
-        return [ask(asked[0])]
-    pool = ThreadPoolExecutor(_AT_ONCE)  # a thread starts only where there is work for it
+def _each(send: Callable[[Request], Response], requests: Sequence[Request]) -> list[Response]:
+    """The responses, a few requests in flight. When one fails, those that have not begun are not sent."""
+    if len(requests) == 1:
+        return [send(requests[0])]
+    pool = ThreadPoolExecutor(_MAX_CONCURRENCY)  # a thread starts only where there is work for it
     try:
-        jobs = [pool.submit(copy_context().run, ask, one) for one in asked]
+        jobs = [pool.submit(copy_context().run, send, request) for request in requests]
         wait(jobs, return_when=FIRST_EXCEPTION)
     finally:
         pool.shutdown(cancel_futures=True)
     return [job.result() for job in jobs]
 
 
-async def _aeach(ask: Callable[[Asked], Awaitable[Answer]], asked: Sequence[Asked]) -> list[Answer]:
-    """The same without blocking the event loop; those in flight are stopped too."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+async def _aeach(send: Callable[[Request], Awaitable[Response]], requests: Sequence[Request]) -> list[Response]:
+    """The same without blocking the event loop; those in flight are cancelled too."""
+    slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-    async def run(one: Asked) -> Answer:
+    async def run(request: Request) -> Response:
         async with slots:
-            return await ask(one)
+            return await send(request)
 
-    tasks = [asyncio.ensure_future(run(one)) for one in asked]
+    tasks = [asyncio.ensure_future(run(request)) for request in requests]
     try:
         return await asyncio.gather(*tasks)
     finally:
@@ -158,44 +162,35 @@ def _joined(chunks: list[GenerationChunk]) -> GenerationChunk:
     return GenerationChunk(text="".join(chunk.text for chunk in chunks), generation_info=info or None)
 
 
-def _to_result(answers: list[Completion], model: str | None) -> LLMResult:
-    usages = [answer.usage for answer in answers if answer.usage is not None]
+def _to_result(completions: list[Completion], requested_model: str | None) -> LLMResult:
+    usages = [completion.usage for completion in completions if completion.usage is not None]
     counts = {
         "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
         "completion_tokens": sum(usage.completion_tokens for usage in usages),
         "total_tokens": sum(usage.total_tokens for usage in usages),
     }
-    served = next((answer.model for answer in answers if answer.model), model)
+    served = next((completion.model for completion in completions if completion.model), requested_model)
     return LLMResult(
-        generations=[_to_generations(answer) for answer in answers],
+        generations=[[_to_generation(choice) for choice in completion.choices] for completion in completions],
         llm_output={"token_usage": counts, "model_name": served},
     )
 
 
-def _to_generations(answer: Completion) -> list[Generation]:
-    """One generation per choice, in the order of their indices; without one, as they stand."""
-    choices = [choice for choice in answer.raw["choices"] if isinstance(choice, dict)]
-    if all(isinstance(choice.get("index"), int) for choice in choices):
-        choices.sort(key=itemgetter("index"))
-    parsed = [parse_completion({"choices": [{**choice, "index": 0}]}) for choice in choices]
-    return [
-        Generation(text=one.content, generation_info=_info(one.finish_reason, choice))
-        for one, choice in zip(parsed, choices, strict=True)
-    ]
-
-
-def _info(finish_reason: str | None, choice: Mapping[str, Any]) -> dict[str, Any]:
-    return {"finish_reason": finish_reason, "logprobs": choice.get("logprobs")}
+def _to_generation(choice: Choice) -> Generation:
+    info = {"finish_reason": choice.finish_reason, "logprobs": choice.logprobs}
+    return Generation(text=choice.content, generation_info=info)
 
 
 def _to_chunk(delta: Delta) -> GenerationChunk:
-    """A piece of the continuation; the finish reason and the usage on the pieces that have them."""
-    choices = delta.raw.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    """A chunk of the continuation; the finish reason and the usage on the chunks that have them."""
     found = {
         "finish_reason": delta.finish_reason,
-        "logprobs": choice.get("logprobs"),
+        "logprobs": delta.logprobs,
         "token_usage": token_usage(delta.usage) or None,
     }
     info = {name: value for name, value in found.items() if value is not None}
     return GenerationChunk(text=delta.content, generation_info=info or None)
+
+
+AzureAITextCompletionsModel = AzureAILLM
+"""The class under the retired adapter's name."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from azureai_core import BadRequestError
 from azureai_emulator import Emulator
-from langchain_azureai import AzureAIChatCompletionsModel
+from langchain_azureai import ChatAzureAI
 
 WITH_TOOLS = [
     ("/serverless/mistral-large-2411", None),
@@ -39,9 +39,9 @@ def emulator(azureai_emulator: Emulator) -> Iterator[Emulator]:
     azureai_emulator.clear()
 
 
-def chat(emulator: Emulator, base: str, name: str | None, **arguments: Any) -> AzureAIChatCompletionsModel:
+def chat(emulator: Emulator, base: str, name: str | None, **arguments: Any) -> ChatAzureAI:
     # the deployment in the path says nothing of its model to the client, so `base_model` does
-    return AzureAIChatCompletionsModel(
+    return ChatAzureAI(
         endpoint=emulator.url + base, credential=emulator.key, model=name, base_model=name or base, **arguments
     )
 

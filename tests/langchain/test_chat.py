@@ -1,4 +1,4 @@
-"""The chat model over real HTTP: what leaves, and what comes back, in both colours, plain and streaming."""
+"""The chat model over real HTTP: what leaves, and what comes back, sync and async, plain and streaming."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel, Field
 
-from azureai_core import ConfigurationError
+from azureai_core import ConfigurationError, reset_deployments
 from azureai_emulator import Emulator, Fault
-from langchain_azureai import AzureAIChatCompletionsModel, image_block
+from langchain_azureai import AzureAIEmbeddings, AzureAILLM, ChatAzureAI, image_block
 from media import png
 
 MODES = ("invoke", "ainvoke", "stream", "astream")
@@ -38,7 +38,7 @@ def emulator(azureai_emulator: Emulator) -> Iterator[Emulator]:
 
 
 def chat(emulator: Emulator, base: str = "/models", model: str | None = "mistral-large-2411", **arguments: Any) -> Any:
-    return AzureAIChatCompletionsModel(endpoint=emulator.url + base, credential=emulator.key, model=model, **arguments)
+    return ChatAzureAI(endpoint=emulator.url + base, credential=emulator.key, model=model, **arguments)
 
 
 async def ask(chat_model: Any, mode: str, prompt: Any, **kwargs: Any) -> AIMessage:
@@ -96,7 +96,7 @@ async def test_zero_and_false_are_sent_and_unset_is_not(emulator: Emulator, mode
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_call_wins_over_the_constructor(emulator: Emulator, mode: str) -> None:
+async def test_an_argument_of_a_call_takes_precedence_over_the_constructors(emulator: Emulator, mode: str) -> None:
     """Per-call arguments, the model's name among them, replace the constructor's."""
     model = chat(emulator, temperature=0.5, stop=["x"])
 
@@ -202,6 +202,44 @@ def test_structured_output_chooses_the_method_by_the_models_profile(emulator: Em
     assert sent(emulator)["response_format"]["json_schema"]["name"] == "Trip"
 
 
+def test_a_mechanism_that_the_deployment_refused_is_not_the_default(emulator: Emulator) -> None:
+    """What was learnt of a deployment counts, whoever learnt it; a method that is named is used all the same."""
+    model = chat(emulator, "/openai/v1", "gpt-4o")
+    model.client.deployment().state.refused_modes.add("json_schema")
+    try:
+        model.with_structured_output(Trip).invoke("A trip to Rome for 2")
+        assert "tools" in sent(emulator)
+        model.with_structured_output(Trip, method="json_schema").invoke("A trip to Rome for 2")
+        assert "response_format" in sent(emulator)
+    finally:
+        reset_deployments()
+
+
+class Stay(BaseModel):
+    """A stay."""
+
+    city: str
+    nights: int = 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict", "enforced"),
+    [(Stay, None, True), (Stay, False, False), ({"title": "Any", "type": "object"}, None, False)],
+    ids=["default", "refused", "free keys"],
+)
+def test_json_schemas_are_strict_where_they_can_be(
+    emulator: Emulator, schema: Any, strict: bool | None, enforced: bool
+) -> None:
+    """Nothing is enforced otherwise; the strict form closes the object and requires each key."""
+    model = chat(emulator, "/openai/v1", "gpt-4o").with_structured_output(schema, method="json_schema", strict=strict)
+
+    model.invoke("Rome")
+
+    spec = sent(emulator)["response_format"]["json_schema"]
+    assert spec["strict"] is enforced
+    assert (spec["schema"].get("required") == ["city", "nights"]) is enforced
+
+
 def test_include_raw_never_raises_on_an_answer_that_does_not_fit(emulator: Emulator) -> None:
     """The raw message and the error are there instead."""
     model = chat(emulator, "/models", "gpt-4o").with_structured_output(None, method="json_mode", include_raw=True)
@@ -247,6 +285,54 @@ def test_the_last_chunk_alone_carries_the_metadata(emulator: Emulator) -> None:
     assert [c.chunk_position for c in chunks] == [None] * (len(chunks) - 1) + ["last"]
     assert [c for c in chunks if "finish_reason" in c.response_metadata] == [chunks[-1]]
     assert sum(c.usage_metadata is not None for c in chunks) == 1
+
+
+BESIDE = {
+    "annotations": [{"type": "url_citation", "url_citation": {"url": "https://h/a", "title": "A"}}],
+    "context": {"citations": [{"title": "a.md"}], "intent": "[]"},
+    "audio": {"id": "audio_1", "data": "AAAA", "transcript": "Hi.", "expires_at": 1},
+}
+"""What may stand beside a message's text. Sources: Azure OpenAI 'On Your Data', 'Audio', 'Web search'."""
+SAID = {"system_fingerprint": "fp_1", "service_tier": "default", "created": 1, "model": "gpt-4o-2024"}
+FILTERS = {"hate": {"filtered": False, "severity": "safe"}}
+LOGPROBS = {"content": [{"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}]}
+
+
+def whole_answer() -> Fault:
+    message = {"role": "assistant", "content": "Hi", **BESIDE}
+    choice = {"index": 0, "finish_reason": "stop", "message": message, "content_filter_results": FILTERS}
+    return Fault(status=200, body={"id": "1", **SAID, "choices": [{**choice, "logprobs": LOGPROBS}]})
+
+
+def streamed_answer() -> Fault:
+    """The same in frames, each with one thing."""
+    deltas: list[dict[str, Any]] = [{"delta": {"role": "assistant", "content": "Hi"}, "logprobs": LOGPROBS}]
+    deltas += [{"delta": {name: value}} for name, value in BESIDE.items()]
+    deltas += [{"delta": {}, "content_filter_results": FILTERS}, {"delta": {}, "finish_reason": "stop"}]
+    frames = [{"id": "1", **SAID, "choices": [{"index": 0, **delta}]} for delta in deltas]
+    body = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames) + "data: [DONE]\n\n"
+    return Fault(status=200, body=body, headers={"content-type": "text/event-stream"})
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_what_stands_beside_the_text_arrives_alike_in_every_mode(emulator: Emulator, mode: str) -> None:
+    """Annotations, sources, audio, filter results and log probabilities of a stream are not lost."""
+    emulator.faults(streamed_answer() if "stream" in mode else whole_answer())
+
+    answer = await ask(chat(emulator, "/models", "gpt-4o"), mode, "hi")
+
+    assert answer.text == "Hi"
+    assert answer.additional_kwargs == BESIDE
+    varying = {"request_id", "headers", "token_usage"}  # the last is langchain-core's own, and not in streams
+    assert {name: value for name, value in answer.response_metadata.items() if name not in varying} == {
+        "finish_reason": "stop",
+        "id": "1",
+        "model_name": SAID["model"],
+        "model_provider": "azureai",
+        "logprobs": LOGPROBS,
+        "content_filter_results": FILTERS,
+        **{name: SAID[name] for name in ("system_fingerprint", "service_tier", "created")},
+    }
 
 
 @pytest.mark.parametrize(("base", "name"), [("/serverless/mistral-large-2411", None), ("/openai/v1", "gpt-4o")])
@@ -391,16 +477,34 @@ def test_traces_name_provider_model_and_versions(emulator: Emulator) -> None:
     assert {"langchain-core", "azureai-adapters"} <= set(model.metadata["lc_versions"])
 
 
+@pytest.mark.parametrize("cls", [ChatAzureAI, AzureAILLM, AzureAIEmbeddings])
+def test_the_base_model_is_the_clients_too(cls: Any) -> None:
+    """What is known of a deployment is decided in one place."""
+    model = cls(endpoint="https://h.services.ai.azure.com/models", credential="k", model="prod", base_model="gpt-4o")
+
+    assert model.client.deployment().profile.family == "gpt"
+
+
+def test_a_model_that_a_call_names_decides_about_the_history(emulator: Emulator) -> None:
+    """Mistral takes no user message right after a tool's result; GPT does."""
+    called = AIMessage("", tool_calls=[{"name": "multiply", "args": {"a": 1, "b": 2}, "id": "call00001"}])
+    history = [HumanMessage("hi"), called, ToolMessage("2", tool_call_id="call00001"), HumanMessage("and?")]
+    model = chat(emulator, "/models", "gpt-4o")
+
+    model.invoke(history)
+    assert [m["role"] for m in sent(emulator)["messages"]] == ["user", "assistant", "tool", "user"]
+    model.invoke(history, model="mistral-large-2411")
+    assert [m["role"] for m in sent(emulator)["messages"]] == ["user", "assistant", "tool", "assistant", "user"]
+
+
 def test_profiles_come_from_the_family_and_can_be_replaced() -> None:
     """`base_model` tells the family where the deployment's name does not; `profile` replaces it all."""
     given = {"endpoint": "https://h.services.ai.azure.com/models", "credential": "k"}
 
-    assert AzureAIChatCompletionsModel(**given, model="Phi-3-mini-4k").profile["max_input_tokens"] == 4096
-    assert AzureAIChatCompletionsModel(**given, model="prod").profile == {}
-    assert AzureAIChatCompletionsModel(**given, model="prod", base_model="gpt-4o").profile["structured_output"] is True
-    assert AzureAIChatCompletionsModel(**given, model="prod", profile={"tool_calling": True}).profile == {
-        "tool_calling": True
-    }
+    assert ChatAzureAI(**given, model="Phi-3-mini-4k").profile["max_input_tokens"] == 4096
+    assert ChatAzureAI(**given, model="prod").profile == {}
+    assert ChatAzureAI(**given, model="prod", base_model="gpt-4o").profile["structured_output"] is True
+    assert ChatAzureAI(**given, model="prod", profile={"tool_calling": True}).profile == {"tool_calling": True}
 
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
@@ -466,7 +570,7 @@ def test_reasoning_goes_back_only_when_asked(emulator: Emulator) -> None:
 def test_an_argument_that_does_not_exist_is_refused(argument: str, hint: str) -> None:
     """A misspelt argument is not dropped without a word."""
     with pytest.raises(ConfigurationError, match=hint):
-        AzureAIChatCompletionsModel(endpoint="https://h/v1", credential="k", model="m", **{argument: 1})
+        ChatAzureAI(endpoint="https://h/v1", credential="k", model="m", **{argument: 1})
 
 
 def test_strict_parallel_and_response_format_reach_the_wire(emulator: Emulator) -> None:

@@ -22,15 +22,15 @@ from langchain_core.load import dumps
 
 import azureai_core as core
 from azureai_emulator import Emulator
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI
 from langchain_azureai._errors import as_model_error
 
 CANARY = "canary-key-5f1c2e9a77"
-CLASSES = [AzureAIChatCompletionsModel, AzureAIEmbeddingsModel]
+CLASSES = [ChatAzureAI, AzureAIEmbeddings]
 
 
 async def call(model: Any, mode: str, prompt: str = "hi") -> Any:
-    if isinstance(model, AzureAIEmbeddingsModel):
+    if isinstance(model, AzureAIEmbeddings):
         return model.embed_query(prompt) if mode in {"invoke", "stream"} else await model.aembed_query(prompt)
     if mode == "invoke":
         return model.invoke(prompt)
@@ -108,8 +108,8 @@ async def test_a_wrong_key_is_said_without_showing_it(azureai_emulator: Emulator
 async def test_an_unknown_model_is_named(azureai_emulator: Emulator, mode: str) -> None:
     """The message names the model and the argument to check."""
     base, key = azureai_emulator.url, azureai_emulator.key
-    on_models = AzureAIChatCompletionsModel(endpoint=base + "/models", credential=key, model="nobody")
-    on_v1 = AzureAIChatCompletionsModel(endpoint=base + "/openai/v1", credential=key, model="nobody")
+    on_models = ChatAzureAI(endpoint=base + "/models", credential=key, model="nobody")
+    on_v1 = ChatAzureAI(endpoint=base + "/openai/v1", credential=key, model="nobody")
 
     with pytest.raises(core.BadRequestError, match=r"nobody.*model= argument"):
         await call(on_models, mode)
@@ -121,7 +121,7 @@ async def test_an_unknown_model_is_named(azureai_emulator: Emulator, mode: str) 
 @modes
 async def test_a_missing_model_is_a_local_error(azureai_emulator: Emulator, mode: str) -> None:
     """No request is made for what can be known before."""
-    model = AzureAIChatCompletionsModel(endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key)
+    model = ChatAzureAI(endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key)
     azureai_emulator.clear()
 
     with pytest.raises(core.ConfigurationError, match="serves many models: pass model="):
@@ -132,7 +132,7 @@ async def test_a_missing_model_is_a_local_error(azureai_emulator: Emulator, mode
 @modes
 async def test_an_unsupported_parameter_is_named(azureai_emulator: Emulator, mode: str) -> None:
     """`parameters` lists it, and the message says what to do."""
-    model = AzureAIChatCompletionsModel(
+    model = ChatAzureAI(
         endpoint=azureai_emulator.url + "/openai/v1",
         credential=azureai_emulator.key,
         model="gpt-reasoning",
@@ -148,7 +148,7 @@ async def test_an_unsupported_parameter_is_named(azureai_emulator: Emulator, mod
 @modes
 async def test_an_unsupported_parameter_can_be_dropped(azureai_emulator: Emulator, mode: str) -> None:
     """With `"drop"` the answer comes, with a warning, and its metadata lists what was left out."""
-    model = AzureAIChatCompletionsModel(
+    model = ChatAzureAI(
         endpoint=azureai_emulator.url + "/openai/v1",
         credential=azureai_emulator.key,
         model="gpt-reasoning",
@@ -165,9 +165,7 @@ async def test_an_unsupported_parameter_can_be_dropped(azureai_emulator: Emulato
 @modes
 async def test_the_content_filter_has_its_own_error(azureai_emulator: Emulator, mode: str) -> None:
     """Its categories say why."""
-    model = AzureAIChatCompletionsModel(
-        endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key, model="gpt-4o"
-    )
+    model = ChatAzureAI(endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key, model="gpt-4o")
 
     with pytest.raises(core.ContentFilterError) as caught:
         await call(model, mode, "emulator:violence")
@@ -177,7 +175,7 @@ async def test_the_content_filter_has_its_own_error(azureai_emulator: Emulator, 
 @modes
 async def test_a_prompt_that_is_too_long_is_langchains_overflow(azureai_emulator: Emulator, mode: str) -> None:
     """Summarising middleware catches just this class."""
-    model = AzureAIChatCompletionsModel(
+    model = ChatAzureAI(
         endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key, model="phi-3-mini-4k-instruct"
     )
 
@@ -192,9 +190,7 @@ async def test_a_rate_limit_says_how_long_to_wait(azureai_emulator: Emulator, mo
     from azureai_emulator import Fault
 
     azureai_emulator.faults(Fault(status=429, headers={"Retry-After": "86400"}))
-    model = AzureAIChatCompletionsModel(
-        endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key, model="gpt-4o"
-    )
+    model = ChatAzureAI(endpoint=azureai_emulator.url + "/models", credential=azureai_emulator.key, model="gpt-4o")
 
     with pytest.raises(core.RateLimitError) as caught:
         await call(model, mode)
@@ -216,7 +212,7 @@ def test_a_408_may_be_tried_again() -> None:
 
 def test_errors_cross_processes(azureai_emulator: Emulator) -> None:
     """An error pickles with its attributes, and is still LangChain's."""
-    model = AzureAIChatCompletionsModel(endpoint=azureai_emulator.url + "/models", credential="wrong", model="gpt-4o")
+    model = ChatAzureAI(endpoint=azureai_emulator.url + "/models", credential="wrong", model="gpt-4o")
     with pytest.raises(core.AuthenticationError) as caught:
         model.invoke("hi")
 
@@ -239,11 +235,11 @@ def test_the_key_is_in_no_representation(given: str) -> None:
         "client_kwargs": {"headers": headers},
     }
     for model in (
-        AzureAIChatCompletionsModel(**arguments, credential=key),
-        AzureAIChatCompletionsModel(**arguments, api_key=key),
+        ChatAzureAI(**arguments, credential=key),
+        ChatAzureAI(**arguments, api_key=key),
     ):
         shown = [repr(model), str(model), dumps(model), repr(model._get_invocation_params()), repr(model.client)]
         shown += [repr(model.model_dump()), model.model_dump_json(), model._get_llm_string()]
         assert CANARY not in "".join(shown)
-    embeddings = AzureAIEmbeddingsModel(**arguments, credential=key)
+    embeddings = AzureAIEmbeddings(**arguments, credential=key)
     assert CANARY not in repr(embeddings) + repr(embeddings.model_dump())

@@ -1,4 +1,4 @@
-"""Mistakes that would pass in silence: each is told, or does not happen."""
+"""Mistakes that would pass unnoticed: each is an error with its fix, or does not happen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from azureai_core import ConfigurationError
+from azureai_core import ConfigurationError, RateLimit
 from azureai_emulator import Emulator, Fault
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel, AzureAITextCompletionsModel
+from langchain_azureai import AzureAIEmbeddings, AzureAILLM, ChatAzureAI
 
 MODES = pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 
@@ -30,9 +30,9 @@ def emulator(azureai_emulator: Emulator) -> Iterator[Emulator]:
     azureai_emulator.clear()
 
 
-def chat(emulator: Emulator, **arguments: Any) -> AzureAIChatCompletionsModel:
+def chat(emulator: Emulator, **arguments: Any) -> ChatAzureAI:
     given = {"endpoint": emulator.url + "/models", "credential": emulator.key, "model": "gpt-4o", **arguments}
-    return AzureAIChatCompletionsModel(**{name: value for name, value in given.items() if value is not None})
+    return ChatAzureAI(**{name: value for name, value in given.items() if value is not None})
 
 
 def answer(finish_reason: str = "stop", **message: Any) -> Fault:
@@ -77,19 +77,19 @@ def test_models_that_only_client_kwargs_tell_apart_share_no_answer(emulator: Emu
 
 
 def test_headers_are_not_shown(emulator: Emulator) -> None:
-    """Those that choose the model are; others tell caches apart without being seen, unless they say who asks."""
+    """Those that choose the model are; of others only a digest, and nothing of those that authenticate."""
     secret = {"Cookie": "session=canary-1", "X-Password": "canary-2", "X-Api-Sig": "canary-3", "Api-Key": "canary-4"}
     routed = {"azureml-model-deployment": "blue", "X-Route": "canary-5"}
 
-    def told(headers: dict[str, str]) -> dict[str, Any]:
+    def shown(headers: dict[str, str]) -> dict[str, Any]:
         found = chat(emulator, client_kwargs={"headers": headers})._identifying_params
         return {name: found[name] for name in ("headers", "other_headers") if name in found}
 
-    assert told(secret) == {}
-    assert told({**routed, **secret})["headers"] == {"azureml-model-deployment": "blue"}
-    assert told({**routed, **secret}) == told(routed)
-    assert "canary" not in str(told(routed))
-    assert told(routed) != told({**routed, "X-Route": "canary-6"})
+    assert shown(secret) == {}
+    assert shown({**routed, **secret})["headers"] == {"azureml-model-deployment": "blue"}
+    assert shown({**routed, **secret}) == shown(routed)
+    assert "canary" not in str(shown(routed))
+    assert shown(routed) != shown({**routed, "X-Route": "canary-6"})
 
 
 def test_models_behind_one_gateway_share_no_answer(emulator: Emulator) -> None:
@@ -107,7 +107,7 @@ def test_endpoints_of_the_environment_share_no_answer(emulator: Emulator, monkey
     monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", emulator.key)
     for base in ("/models", "/openai/v1"):
         monkeypatch.setenv("AZURE_INFERENCE_ENDPOINT", emulator.url + base)
-        AzureAIChatCompletionsModel(model="gpt-4o", cache=cache).invoke("hi")
+        ChatAzureAI(model="gpt-4o", cache=cache).invoke("hi")
 
     assert len(emulator.requests) == 2
 
@@ -118,7 +118,7 @@ def test_endpoints_of_the_environment_share_no_answer(emulator: Emulator, monkey
 @MODES
 async def test_a_query_is_embedded_as_a_query_wherever_the_model_is_named(emulator: Emulator, mode: str) -> None:
     """Also when `client_kwargs` names it."""
-    model = AzureAIEmbeddingsModel(
+    model = AzureAIEmbeddings(
         endpoint=emulator.url + "/models",
         credential=emulator.key,
         client_kwargs={"model": "cohere-embed-v3-english"},
@@ -132,7 +132,7 @@ async def test_a_query_is_embedded_as_a_query_wherever_the_model_is_named(emulat
 @MODES
 async def test_an_input_type_of_ours_never_breaks_a_call(emulator: Emulator, mode: str) -> None:
     """A service that refuses it gets the texts without it, and is not asked again."""
-    model = AzureAIEmbeddingsModel(
+    model = AzureAIEmbeddings(
         endpoint=emulator.url + "/models",
         credential=emulator.key,
         model="text-embedding-3-small",
@@ -153,7 +153,7 @@ async def test_an_input_type_of_ours_never_breaks_a_call(emulator: Emulator, mod
     ("reply", "words"),
     [
         (answer("length", tool_calls=call("Trip", '{"city": "Lis')), "max_tokens"),
-        (answer("tool_calls", tool_calls=call("Trip", '{"city": "Lis')), "no JSON"),
+        (answer("tool_calls", tool_calls=call("Trip", '{"city": "Lis')), "are not JSON"),
         (answer(content="I would rather talk."), "without calling the tool"),
         (answer(refusal="I will not."), "refused: I will not."),
         (answer("content_filter", content=""), "content filter"),
@@ -290,7 +290,7 @@ def test_an_argument_given_twice_is_refused(twice: dict[str, Any]) -> None:
     """One of them would be dropped."""
     given = {"endpoint": "https://h/v1", "credential": "k", "model": "m", **twice}
     with pytest.raises(ConfigurationError, match="are the same argument"):
-        AzureAIChatCompletionsModel(**given)
+        ChatAzureAI(**given)
 
 
 def test_model_copy_takes_every_name_of_an_argument(emulator: Emulator) -> None:
@@ -300,14 +300,68 @@ def test_model_copy_takes_every_name_of_an_argument(emulator: Emulator) -> None:
     assert emulator.requests[-1].body["model"] == "gpt-4o-mini"
 
 
+def test_a_copy_has_the_profile_of_its_model(emulator: Emulator) -> None:
+    """So that its structured output is asked for as the new model takes it; a profile of the user's stays."""
+    own = {"tool_calling": True}
+
+    chat(emulator).model_copy(update={"model": "mistral-large-2411"}).with_structured_output(Trip).invoke("Rome")
+    assert "tools" in emulator.requests[-1].body
+    assert chat(emulator, profile=own).model_copy(update={"model": "mistral-large-2411"}).profile == own
+
+
+def test_a_copy_takes_no_argument_that_does_not_exist(emulator: Emulator) -> None:
+    """As the constructor."""
+    with pytest.raises(ConfigurationError, match="Did you mean 'temperature'"):
+        chat(emulator).model_copy(update={"temperatur": 1})
+
+
+def test_options_of_the_client_may_stand_beside_the_others(emulator: Emulator) -> None:
+    """In the constructor and in a copy, which keeps the options that it does not change."""
+    model = chat(emulator, default_headers={"x-team": "a"}, max_retries=0)
+    model.model_copy(update={"limits": RateLimit(requests_per_minute=60)}).invoke("hi")
+    assert emulator.requests[-1].headers["x-team"] == "a"
+
+    model.model_copy(update={"headers": {"x-team": "b"}}).invoke("hi")
+    assert emulator.requests[-1].headers["x-team"] == "b"
+
+
+@pytest.mark.parametrize("cls", [ChatAzureAI, AzureAILLM, AzureAIEmbeddings])
+def test_a_key_that_is_set_later_is_hidden_as_well(cls: Any) -> None:
+    """By attribute and in a copy."""
+    model = cls(endpoint="https://h.services.ai.azure.com/models", credential="k", model="m")
+    copied = model.model_copy(update={"api_key": "canary-1"})
+    model.credential = "canary-2"
+
+    assert "canary" not in repr(vars(copied)) + repr(vars(model))
+    assert model.credential.get_secret_value() == "canary-2"
+
+
 def test_names_of_other_packages_are_translated() -> None:
-    """`azure_endpoint` and `azure_deployment` are `AzureChatOpenAI`'s."""
+    """`azure_endpoint` and `azure_deployment` are `AzureChatOpenAI`'s; the second means another route there."""
+    url = "https://h.services.ai.azure.com/models"
+    assert ChatAzureAI(azure_endpoint=url, api_key="k", model="m").endpoint == url
+
     with pytest.raises(ConfigurationError, match="'azure_deployment': it is 'model'"):
-        AzureAIChatCompletionsModel(azure_deployment="d")
+        ChatAzureAI(azure_deployment="d")
+
+
+@pytest.mark.parametrize("cls", [ChatAzureAI, AzureAILLM, AzureAIEmbeddings])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"reasoning_effort": "low"}, "pass model_kwargs={'reasoning_effort': …}"),
+        ({"endpoint": "gpt-4o"}, "pass the name as model='gpt-4o'"),
+        ({"client_kwargs": {"nonsense": 1}}, "client_kwargs has nonsense"),
+    ],
+)
+def test_each_class_says_what_to_do_about_a_wrong_argument(cls: Any, given: dict[str, Any], words: str) -> None:
+    """In one sentence, which names what was given."""
+    with pytest.raises(ConfigurationError, match=words):
+        cls(**{"endpoint": "https://h.services.ai.azure.com/models", "credential": "k", **given})
 
 
 def test_a_profile_of_the_users_chooses_the_method(emulator: Emulator) -> None:
-    """What the user says of a deployment wins over its name."""
+    """What the user says of a deployment takes precedence over its name."""
     chat(emulator, profile={"tool_calling": True}).with_structured_output(Trip).invoke("a trip to Rome")
     assert "tools" in emulator.requests[-1].body
 
@@ -342,7 +396,7 @@ def test_a_key_in_the_endpoints_query_is_shown_nowhere(emulator: Emulator) -> No
 
 
 @MODES
-async def test_the_text_model_streams_when_told_to(emulator: Emulator, mode: str) -> None:
+async def test_the_text_model_streams_when_asked_to(emulator: Emulator, mode: str) -> None:
     """Callbacks get the pieces of `invoke`."""
     pieces: list[str] = []
 
@@ -350,7 +404,7 @@ async def test_the_text_model_streams_when_told_to(emulator: Emulator, mode: str
         def on_llm_new_token(self, token: str, **_: Any) -> None:
             pieces.append(token)
 
-    model = AzureAITextCompletionsModel(
+    model = AzureAILLM(
         endpoint=emulator.url + "/serverless/mistral-large-2411", credential=emulator.key, streaming=True
     )
     config: Any = {"callbacks": [Tokens()]}
@@ -366,9 +420,7 @@ async def test_the_text_model_streams_when_told_to(emulator: Emulator, mode: str
 async def test_the_text_model_sends_a_batch_at_once(emulator: Emulator, mode: str) -> None:
     """Each prompt leaves before the first answer is there."""
     emulator.faults(Fault(latency=0.2, times=8))
-    model = AzureAITextCompletionsModel(
-        endpoint=emulator.url + "/serverless/mistral-large-2411", credential=emulator.key
-    )
+    model = AzureAILLM(endpoint=emulator.url + "/serverless/mistral-large-2411", credential=emulator.key)
     prompts = [f"prompt {n}" for n in range(8)]
 
     texts = model.batch(prompts) if mode == "invoke" else await model.abatch(prompts)

@@ -13,7 +13,7 @@ import pytest
 
 from azureai_core import BadRequestError
 from azureai_emulator import Emulator, Fault
-from langchain_azureai import AzureAITextCompletionsModel
+from langchain_azureai import AzureAILLM
 
 USER = ContextVar("USER", default="lost")
 
@@ -27,10 +27,8 @@ def emulator(azureai_emulator: Emulator) -> Iterator[Emulator]:
     azureai_emulator.clear()
 
 
-def llm(emulator: Emulator, **arguments: Any) -> AzureAITextCompletionsModel:
-    return AzureAITextCompletionsModel(
-        endpoint=emulator.url + "/serverless/mistral-large-2411", credential=emulator.key, **arguments
-    )
+def llm(emulator: Emulator, **arguments: Any) -> AzureAILLM:
+    return AzureAILLM(endpoint=emulator.url + "/serverless/mistral-large-2411", credential=emulator.key, **arguments)
 
 
 @modes
@@ -74,7 +72,7 @@ def test_tokens_are_counted_offline_and_the_model_pickles(emulator: Emulator) ->
 
 def test_several_continuations_of_a_prompt(azureai_emulator: Emulator) -> None:
     """`n` gives that many generations, each with its finish reason."""
-    model = AzureAITextCompletionsModel(
+    model = AzureAILLM(
         endpoint=azureai_emulator.url + "/openai/v1", credential=azureai_emulator.key, model="gpt-4o", n=3
     )
 
@@ -140,7 +138,7 @@ async def test_the_context_of_the_caller_is_kept(emulator: Emulator, mode: str, 
         seen.append(USER.get())
         return emulator.key
 
-    model = AzureAITextCompletionsModel(
+    model = AzureAILLM(
         endpoint=emulator.url + "/serverless/mistral-large-2411",
         credential=token,
         client_kwargs={"allow_http_token": True},

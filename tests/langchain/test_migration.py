@@ -1,4 +1,4 @@
-"""What users of the retired classes of langchain-azure-ai (extra `v1`) write works here, or is told its new spelling.
+"""What users of the retired classes of langchain-azure-ai (extra `v1`) write works here, or raises an error that names the new spelling.
 
 The lists below were read from langchain-azure-ai 1.2.12 with azure-ai-inference 1.0.0b9: `model_fields` of
 `chat_models.inference.AzureAIChatCompletionsModel` and `embeddings.inference.AzureAIEmbeddingsModel`, the arguments of
@@ -191,7 +191,7 @@ def test_client_kwargs_of_the_old_chat_class(server: Any, name: str, value: Any,
 
 @pytest.mark.parametrize(("name", "value", "new"), cases(EMBEDDINGS_CLIENT_KWARGS))
 def test_client_kwargs_of_the_old_embeddings_class(server: Any, name: str, value: Any, new: str) -> None:
-    """What went to the SDK's embeddings client is told its new spelling."""
+    """What went to the SDK's embeddings client raises an error with its new spelling."""
     with pytest.raises(ConfigurationError, match=new):
         embeddings(server, client_kwargs={name: value})
 

@@ -11,7 +11,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests, Embeddi
 from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests
 
 from azureai_emulator import Emulator
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI
 
 SERDES = "langchain_core's loader knows only classes of its own mapping; our round trip: test_serialization.py"
 ENDPOINT, KEY = "https://name.services.ai.azure.com/models", "unit-test-key"
@@ -22,7 +22,7 @@ class TestChatUnit(ChatModelUnitTests):
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
-        return AzureAIChatCompletionsModel
+        return ChatAzureAI
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -48,8 +48,8 @@ class TestEmbeddingsUnit(EmbeddingsUnitTests):
     """The unit suite: no socket."""
 
     @property
-    def embeddings_class(self) -> type[AzureAIEmbeddingsModel]:
-        return AzureAIEmbeddingsModel
+    def embeddings_class(self) -> type[AzureAIEmbeddings]:
+        return AzureAIEmbeddings
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class _ChatIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
-        return AzureAIChatCompletionsModel
+        return ChatAzureAI
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class TestReasoningGPT(_ChatIntegration):
         return {"invoke": ["reasoning_output"], "stream": ["reasoning_output"]}
 
     def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
-        model = AzureAIChatCompletionsModel(**self.chat_model_params)
+        model = ChatAzureAI(**self.chat_model_params)
         prompt = (
             "Explain the relationship between the 2008/9 economic crisis and the startup ecosystem in the early 2010s"
         )
@@ -197,8 +197,8 @@ class TestEmbeddings(EmbeddingsIntegrationTests):
         }
 
     @property
-    def embeddings_class(self) -> type[AzureAIEmbeddingsModel]:
-        return AzureAIEmbeddingsModel
+    def embeddings_class(self) -> type[AzureAIEmbeddings]:
+        return AzureAIEmbeddings
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
