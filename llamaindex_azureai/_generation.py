@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any
 
 from llama_index.core.bridge.pydantic import Field
 
-from ._connection import ALIASES, Connection
-from ._messages import Json
+from azureai_core.adapters import stop_list
+
+from ._config import ClientConfig, Json
 
 _logger = logging.getLogger(__name__)
 
@@ -17,7 +19,7 @@ DEFAULT_CONTEXT_WINDOW = 128_000
 """Tokens assumed of a model that nothing is known of; most models on the service have at least that many."""
 
 
-class Generation(Connection):
+class Generation(ClientConfig):
     """The fields of a model that writes. What is not set is not sent: the service has its own defaults."""
 
     model: str | None = Field(default=None, description="Deployment name; not needed where the URL serves one model.")
@@ -38,11 +40,12 @@ class Generation(Connection):
         default=None, description="Tokens that prompts leave free for the answer; else max_tokens."
     )
 
-    _names: ClassVar[Mapping[str, str]] = {**ALIASES, "model_name": "model"}
-
     @property
     def model_name(self) -> str | None:
         """`model`, under the name of the retired vendor adapter."""
+        return self.model
+
+    def _model_name(self) -> str | None:
         return self.model
 
     def _known_name(self) -> str:
@@ -50,7 +53,7 @@ class Generation(Connection):
 
     def _known_window(self) -> int:
         """The user's, else the model family's; else an assumed one, and a log line says so once."""
-        known = self.context_window or self._profile(self.model).max_input_tokens
+        known = self.context_window or self._deployment().profile.max_input_tokens
         if known is None:
             _warn_of_window(self._known_name())
         return known or DEFAULT_CONTEXT_WINDOW
@@ -92,29 +95,21 @@ def flat(options: Mapping[str, Any]) -> Json:
     return {**plain, **{name: value for wrapper in inner for name, value in wrapper.items()}}
 
 
-def well_formed(body: Mapping[str, Any], limit: str) -> Json:
-    """The body with `stop` as a list, the output limit in the model's spelling, and no trace of tools without tools.
+def checked_body(body: Mapping[str, Any]) -> Json:
+    """The body with `stop` as a list, without what is `None`, and no trace of tools without tools.
 
-    >>> well_formed({"stop": "END", "max_tokens": 5, "tools": [], "tool_choice": "auto"}, "max_completion_tokens")
-    {'stop': ['END'], 'max_completion_tokens': 5}
+    >>> checked_body({"stop": "END", "seed": None, "tools": [], "tool_choice": "auto"})
+    {'stop': ['END']}
     """
     without = () if body.get("tools") else ("tools", "tool_choice", "parallel_tool_calls")
-    stop = body.get("stop")
-    named = {**body, "stop": [stop]} if isinstance(stop, str) else body
-    kept = {name: value for name, value in named.items() if value is not None and name not in without}
-    if "max_tokens" not in kept or limit == "max_tokens":
-        return kept
-    return {(limit if name == "max_tokens" else name): value for name, value in kept.items()}
+    named = {**body, "stop": stop_list(body["stop"])} if "stop" in body else body
+    return {name: value for name, value in named.items() if value is not None and name not in without}
 
 
-_warned_of: set[str] = set()
-
-
+@lru_cache(maxsize=256)  # once for each name
 def _warn_of_window(name: str) -> None:
-    if name not in _warned_of:
-        _warned_of.add(name)
-        _logger.warning(
-            "The context window of %s is not known; %s tokens are assumed. Pass context_window or base_model.",
-            name,
-            DEFAULT_CONTEXT_WINDOW,
-        )
+    _logger.warning(
+        "The context window of %s is not known; %s tokens are assumed. Pass context_window or base_model.",
+        name,
+        DEFAULT_CONTEXT_WINDOW,
+    )

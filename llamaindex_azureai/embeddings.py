@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from io import BytesIO
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -20,44 +20,30 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.utils import get_tqdm_iterable
 
-from azureai_core import APIStatusError, AzureAIError, ConfigurationError
+from azureai_core import AzureAIError, ConfigurationError
 
 from ._cache import Collection
-from ._connection import ALIASES, Connection
+from ._config import ClientConfig
 
 dispatcher = get_dispatcher(BaseEmbedding.__module__)
 """Events come from where the framework's own would."""
 
 
-class _Placed(str):
-    """A text that knows its place in the corpus: the framework hands on batches, and errors should name places.
+class IndexedText(str):
+    """A text that knows its index in the corpus: the framework hands on batches, and errors are to name indices."""
 
-    It keeps the list, empty yet, whose place its vector takes (`places` of `embed_all`).
-    """
-
-    __slots__ = ("place", "room")
-    place: int
-    room: list[float] | None
-
-    def take_room(self) -> list[float]:
-        """The list, for good: nothing else refers to it then."""
-        room, self.room = self.room, None
-        return [] if room is None else room
+    __slots__ = ("index_in_corpus",)
+    index_in_corpus: int
 
 
-def _placed(texts: Sequence[str]) -> list[str]:
-    """The texts with their places."""
-    placed: list[str] = []
-    for place, text in enumerate(texts):
-        known = _Placed(text)
-        known.place, known.room = place, []
-        placed.append(known)
-    return placed
-
-
-def _rooms(texts: Sequence[str]) -> list[list[float]]:
-    """What the vectors of the texts take the places of."""
-    return [text.take_room() if isinstance(text, _Placed) else [] for text in texts]
+def _indexed(texts: Sequence[str]) -> list[str]:
+    """The texts with their indices."""
+    indexed: list[str] = []
+    for index, text in enumerate(texts):
+        known = IndexedText(text)
+        known.index_in_corpus = index
+        indexed.append(known)
+    return indexed
 
 
 def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -77,16 +63,16 @@ def _end_event(batch: list[str], vectors: list[Embedding]) -> EmbeddingEndEvent:
 _PROGRESS = "Generating embeddings"
 """What the framework's own bar says."""
 
-PIECE = 256
+MAX_TEXTS = 256
 """Texts of one request at most, unless the model's profile says fewer."""
 
 
-class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
+class AzureAIEmbedding(ClientConfig, BaseEmbedding):
     """Embeddings of any Azure AI endpoint that has the route `/embeddings`.
 
     Args:
         endpoint: URL as the portal shows it; else from AZURE_INFERENCE_ENDPOINT.
-        credential: as for `AzureAICompletionsModel`.
+        credential: as for `AzureAI`.
         options: every field below by name; `model` is another name of `model_name`.
 
     One list of floats per text, in the order of the texts, not normalised here. Nothing is sent before the first call.
@@ -111,16 +97,17 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     # Not dumped: a dump is hashed into the keys of ingestion caches, and a store's repr has an address in it.
     embeddings_cache: Any = Field(default=None, exclude=True, repr=False, description="A key-value store of vectors.")
 
-    _refused_fields: set[str] = PrivateAttr(default_factory=set)
-    """Fields of ours that the deployment does not take; copies of the model share it."""
     _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = PrivateAttr(
         default_factory=WeakKeyDictionary
     )
-    _names: ClassVar[Mapping[str, str]] = {**ALIASES, "model": "model_name"}
 
     @classmethod
     def class_name(cls) -> str:
-        """The registry key, the same as the retired vendor adapter's."""
+        """The name in dumps and traces: the retired vendor adapter's.
+
+        Dumps are hashed into the keys of ingestion caches, so another name would have all texts embedded again.
+        `from_dict` takes a dump under any name.
+        """
         return "AzureAIEmbeddingsModel"
 
     @property
@@ -128,8 +115,11 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         """The deployment's name, or `None`."""
         return None if self.model_name == "unknown" else self.model_name
 
+    def _model_name(self) -> str | None:
+        return self.model
+
     def to_payload(self) -> dict[str, Any]:
-        """What traces are told of this model: no credential, no header, no query."""
+        """What traces show of this model: no credential, no header, no query."""
         shown = {"model_name": self.model_name, "model": self.model_name, "embed_batch_size": self.embed_batch_size}
         shape = {} if self.dimensions is None else {"dimensions": self.dimensions}
         return {"class_name": self.class_name(), **shown, **shape, **self._address()}
@@ -141,34 +131,27 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         extra = {"model": self.model, **self.model_kwargs}
         return {**{k: v for k, v in given.items() if k not in extra}, "extra": extra}
 
-    def _query_types(self) -> list[str | None]:
-        return self._input_types(self.query_input_type, "query")
+    def _query_options(self) -> dict[str, Any]:
+        default = "query" if self._tells_queries() else None
+        return {**self._options(self.query_input_type), "default_input_type": default}
 
-    def _text_types(self) -> list[str | None]:
-        return self._input_types(self.text_input_type, "document")
+    def _text_options(self) -> dict[str, Any]:
+        default = "document" if self._tells_queries() else None
+        return {**self._options(self.text_input_type), "default_input_type": default}
 
-    def _input_types(self, users: str | None, ours: str) -> list[str | None]:
-        """The values of `input_type` to try: the user's, or ours where the model is known to differ, then none."""
-        chosen = users if users is not None else self.model_kwargs.get("input_type")
-        if chosen is not None:
-            return [chosen]
-        if "input_type" in self._refused_fields or not self._profile(self.model).input_type:
-            return [None]
-        return [ours, None]
+    def _tells_queries(self) -> bool:
+        """Whether the model is known to embed queries and texts differently, and has not refused `input_type`."""
+        deployment = self._deployment()
+        return deployment.profile.input_type and "input_type" not in deployment.route("/embeddings").withdrawn
 
-    def _withdraw(self, input_type: str | None, tried: list[str | None], error: APIStatusError) -> None:
-        """Notes that the service refuses an `input_type` of ours; raises the error when it means something else."""
-        if input_type == tried[-1] or "input_type" not in error.parameters:
-            raise error
-        self._refused_fields.add("input_type")
+    def _input_type(self, options: Mapping[str, Any]) -> str | None:
+        """The `input_type` that is sent with these options."""
+        chosen: str | None = options["extra"].get("input_type") or options.get("input_type")
+        return options["default_input_type"] if chosen is None else chosen
 
-    def _size(self) -> int:
-        """Texts of one request at most."""
-        return min(self._profile(self.model).max_batch or PIECE, PIECE)
-
-    def _pieces(self, texts: Sequence[str]) -> list[tuple[int, Sequence[str]]]:
-        """The texts in pieces of one request each, with the place of the first text."""
-        size = self._size()
+    def _chunks(self, texts: Sequence[str]) -> list[tuple[int, Sequence[str]]]:
+        """The texts of each request, with the index of the first."""
+        size = min(self._deployment().profile.max_batch or MAX_TEXTS, MAX_TEXTS)
         return [(start, texts[start : start + size]) for start in range(0, len(texts), size)]
 
     # ------------------------------------------------------------------ queries
@@ -176,26 +159,28 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     def _get_query_embedding(self, query: str) -> Embedding:
         """The vector of a query."""
         _check_texts([query])
-        return self._embed([query], self._query_types())[0]
+        return self._embed([query], self._query_options())[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
         """`_get_query_embedding` without blocking the event loop."""
         _check_texts([query])
         async with self._slot():
-            return (await self._aembed([query], self._query_types()))[0]
+            return (await self._aembed([query], self._query_options()))[0]
 
     def get_query_embedding(self, query: str) -> Embedding:
         """The vector of a query. Cached apart from texts where the model embeds the two differently."""
-        return super(AzureAIEmbeddingsModel, self._for_queries()).get_query_embedding(query)
+        return super(AzureAIEmbedding, self._for_queries()).get_query_embedding(query)
 
     async def aget_query_embedding(self, query: str) -> Embedding:
         """`get_query_embedding` without blocking the event loop."""
-        return await super(AzureAIEmbeddingsModel, self._for_queries()).aget_query_embedding(query)
+        return await super(AzureAIEmbedding, self._for_queries()).aget_query_embedding(query)
 
-    def _for_queries(self) -> AzureAIEmbeddingsModel:
+    def _for_queries(self) -> AzureAIEmbedding:
         """This model, with a cache of its own for queries where they are not embedded as texts are."""
-        kind = self._query_types()[0]
-        if self.embeddings_cache is None or kind == self._text_types()[0]:
+        if self.embeddings_cache is None:
+            return self
+        kind = self._input_type(self._query_options())
+        if kind == self._input_type(self._text_options()):
             return self
         return self.model_copy(update={"embeddings_cache": Collection(self.embeddings_cache, f"/{kind}")})
 
@@ -213,57 +198,35 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         """The vectors of the texts, in order; a few requests in flight where one does not take them all."""
         _check_texts(texts)
         try:
-            return self._embed(texts, self._text_types())
+            return self._embed(texts, self._text_options())
         except AzureAIError as error:
-            _name_place(error, texts)
+            _name_indices(error, texts)
             raise
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         """`_get_text_embeddings` without blocking the event loop."""
         _check_texts(texts)
-        tasks = [asyncio.ensure_future(self._aembed_piece(start, piece)) for start, piece in self._pieces(texts)]
+        tasks = [asyncio.ensure_future(self._aembed_chunk(start, chunk)) for start, chunk in self._chunks(texts)]
         try:
             return await _gathered(tasks)
         except AzureAIError as error:
-            _name_place(error, texts)
+            _name_indices(error, texts)
             raise
 
-    async def _aembed_piece(self, start: int, piece: Sequence[str]) -> list[Embedding]:
+    async def _aembed_chunk(self, start: int, chunk: Sequence[str]) -> list[Embedding]:
         # The framework starts one coroutine per batch of the whole corpus: the cap has to be shared by all of them.
         async with self._slot():
             try:
-                return await self._aembed(piece, self._text_types())
+                return await self._aembed(chunk, self._text_options())
             except AzureAIError as error:
                 error.first_index = start + (error.first_index or 0)
                 raise
 
-    def _embed(self, texts: Sequence[str], input_types: list[str | None]) -> list[Embedding]:
-        for input_type in input_types:
-            try:
-                return self._client.embed_all(
-                    texts,
-                    batch_size=self._size(),
-                    max_concurrency=self.max_concurrency,
-                    places=_rooms(texts),
-                    **self._options(input_type),
-                )
-            except APIStatusError as error:
-                self._withdraw(input_type, input_types, error)
-        raise AssertionError("the last try raises its error")
+    def _embed(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Embedding]:
+        return self._client.embed_all(texts, max_concurrency=self.max_concurrency, **options)
 
-    async def _aembed(self, texts: Sequence[str], input_types: list[str | None]) -> list[Embedding]:
-        for input_type in input_types:
-            try:
-                return await self._client.aembed_all(
-                    texts,
-                    batch_size=self._size(),
-                    max_concurrency=1,
-                    places=_rooms(texts),
-                    **self._options(input_type),
-                )
-            except APIStatusError as error:
-                self._withdraw(input_type, input_types, error)
-        raise AssertionError("the last try raises its error")
+    async def _aembed(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Embedding]:
+        return await self._client.aembed_all(texts, max_concurrency=1, **options)
 
     def _slot(self) -> asyncio.Semaphore:
         """The limit on requests in flight of the running event loop; a semaphore belongs to one loop."""
@@ -272,11 +235,11 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
     # The two below do what the framework's own do, but for its `EmbeddingEndEvent`, which copies every vector.
 
     def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **_: Any) -> list[Embedding]:
-        """One vector per text, in order. Raises `ConfigurationError` that names the place of an empty text."""
-        _check_texts(texts)  # here, where places are those of the whole corpus
+        """One vector per text, in order. Raises `ConfigurationError` that names the index of an empty text."""
+        _check_texts(texts)  # here, where indices are those of the whole corpus
         about = self.to_payload()
         vectors: list[Embedding] = []
-        for batch in _batches(get_tqdm_iterable(_placed(texts), show_progress, _PROGRESS), self.embed_batch_size):
+        for batch in _batches(get_tqdm_iterable(_indexed(texts), show_progress, _PROGRESS), self.embed_batch_size):
             dispatcher.event(EmbeddingStartEvent(model_dict=about))
             with self.callback_manager.event(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about}) as event:
                 found = self._embed_batch(batch)
@@ -294,7 +257,7 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         workers = asyncio.Semaphore(max(self.num_workers or len(texts), 1))
         jobs = []
         with ExitStack() as events:  # which ends them all when one batch fails
-            for batch in _batches(_placed(texts), self.embed_batch_size):
+            for batch in _batches(_indexed(texts), self.embed_batch_size):
                 dispatcher.event(EmbeddingStartEvent(model_dict=about))
                 begun = self.callback_manager.event(CBEventType.EMBEDDING, {EventPayload.SERIALIZED: about})
                 event = events.enter_context(begun)
@@ -325,7 +288,7 @@ class AzureAIEmbeddingsModel(Connection, BaseEmbedding):
         return getattr(self, "rate_limiter", None)
 
 
-class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
+class AzureAIMultiModalEmbedding(AzureAIEmbedding, MultiModalEmbedding):
     """Embeddings of images and texts in one space, for deployments with the route `/images/embeddings`.
 
     An image is a path, a data URL, bytes or an open file.
@@ -337,7 +300,7 @@ class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
-        """The registry key."""
+        """The name in dumps and traces, which dumps and caches already have; `from_dict` takes any."""
         return "AzureAIImageEmbeddingsModel"
 
     def _get_image_embedding(self, img_file_path: Any) -> Embedding:
@@ -379,11 +342,11 @@ class AzureAIImageEmbeddingsModel(AzureAIEmbeddingsModel, MultiModalEmbedding):
         return [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
-def _name_place(error: AzureAIError, texts: Sequence[str]) -> None:
-    """Counts the error's place within the corpus instead of the framework's batch."""
+def _name_indices(error: AzureAIError, texts: Sequence[str]) -> None:
+    """Counts the error's texts within the corpus instead of the framework's batch."""
     if error.first_index is not None and error.batch_size is not None:
-        places = [text.place if isinstance(text, _Placed) else n for n, text in enumerate(texts)]
-        error.locate(places[error.first_index : error.first_index + error.batch_size])
+        indices = [text.index_in_corpus if isinstance(text, IndexedText) else n for n, text in enumerate(texts)]
+        error.locate(indices[error.first_index : error.first_index + error.batch_size])
 
 
 async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]], show_progress: bool = False) -> list[Embedding]:
@@ -398,7 +361,13 @@ async def _gathered(tasks: Sequence[asyncio.Future[list[Embedding]]], show_progr
 
 
 def _check_texts(texts: Sequence[str]) -> None:
-    """Raises `ConfigurationError` with the place of the first empty text: the service would refuse the whole batch."""
+    """Raises `ConfigurationError` with the index of the first empty text: the service would refuse the whole batch."""
     for index, text in enumerate(texts):
         if not text:
             raise ConfigurationError(f"Text {index} is empty, and the service refuses that: leave it out.")
+
+
+AzureAIEmbeddingsModel = AzureAIEmbedding
+"""The name of the retired vendor adapter."""
+AzureAIImageEmbeddingsModel = AzureAIMultiModalEmbedding
+"""The class's name before version 0.2."""

@@ -37,12 +37,15 @@ from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.types import PydanticProgramMode
 
 from azureai_core import APIStatusError, Completion
+from azureai_core.adapters import StructuredOutputMode, note_refusal, structured_output_modes, wire_tool_choice
 
-from ._callbacks import told
-from ._generation import Generation, well_formed
-from ._messages import Json, WireRules, promoted, reads_files, to_chat_response, to_selections, to_wire
+from ._callbacks import instrumented
+from ._calls import to_selections
+from ._from_wire import promoted, to_chat_response
+from ._generation import Generation, checked_body
 from ._stream import Accumulator
-from ._structured import Ask, Output, StructuredOutputMode, is_refusal, modes_for
+from ._structured import Ask, Output
+from ._to_wire import Json, WireRules, reads_files, to_wire
 
 if TYPE_CHECKING:
     from llama_index.core.chat_engine.types import AgentChatResponse
@@ -51,13 +54,14 @@ if TYPE_CHECKING:
 
 dispatcher = get_dispatcher(__name__)
 
-_OF_PROGRAM_MODE: Mapping[PydanticProgramMode, StructuredOutputMode] = {
+_BY_PROGRAM_MODE: Mapping[PydanticProgramMode, StructuredOutputMode] = {
     PydanticProgramMode.FUNCTION: "tool",
     PydanticProgramMode.LLM: "text",
 }
 _REFUSALS = frozenset({400, 405, 422, 501})
-"""How services say that they do not do something."""
-_DECIDED_HERE = frozenset({"tool_required", "tool_choice", "allow_parallel_tool_calls"})
+"""The statuses of a deployment that does not stream."""
+_SET_BY_TOOL_MODE = frozenset({"tool_required", "tool_choice", "allow_parallel_tool_calls"})
+"""Arguments that would contradict the forced call of a tool."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,17 @@ class Request:
     single_call: bool
 
 
-class AzureAICompletionsModel(Generation, FunctionCallingLLM):
+class AzureAI(Generation, FunctionCallingLLM):
     """A chat model on any Azure AI endpoint: serverless, Foundry, Azure OpenAI, GitHub Models, or compatible.
 
-    >>> llm = AzureAICompletionsModel("https://NAME.services.ai.azure.com/models", "<key>", model="gpt-4o")
+    >>> llm = AzureAI("https://NAME.services.ai.azure.com/models", "<key>", model="gpt-4o")
     >>> llm.metadata.context_window
     128000
 
     Args:
         endpoint: URL as the portal shows it; else from AZURE_INFERENCE_ENDPOINT.
         credential: a key, a token credential, or a function that returns a token; else from AZURE_INFERENCE_CREDENTIAL.
-        options: every field below by name. `api_key`, `base_url`, `api_base` and `model_name` are taken too.
+        options: every field below by name, or by its other names: `api_key`, `base_url`, `api_base`, `model_name`, ….
 
     Nothing is read, opened or sent before the first call. Raises `ConfigurationError` for wrong arguments.
     """
@@ -100,15 +104,17 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
     )
 
     stream_by_buffering: bool = Field(
-        default=False, description="Whether a deployment that refuses to stream gives its whole answer in one piece."
+        default=False, description="Whether a deployment that refuses to stream gives its whole answer in one chunk."
     )
 
-    _refused_modes: set[str] = PrivateAttr(default_factory=set)
     _refused_streams: bool = PrivateAttr(default=False)
 
     @classmethod
     def class_name(cls) -> str:
-        """The registry key, the same as the retired vendor adapter's."""
+        """The name in dumps and traces: the retired vendor adapter's, which dumps, caches and registries already have.
+
+        `from_dict` takes a dump under any name.
+        """
         return "AzureAICompletionsModel"
 
     @property
@@ -119,27 +125,23 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
             context_window=self._known_window(),
             num_output=self._known_output(),
             is_chat_model=True,
-            is_function_calling_model=self._profile(self.model).tools if has_tools is None else has_tools,
+            is_function_calling_model=self._deployment().profile.tools if has_tools is None else has_tools,
             model_name=self._known_name(),
         )
 
     def to_payload(self) -> dict[str, Any]:
-        """What traces are told of this model: no credential, no header, no query."""
+        """What traces show of this model: no credential, no header, no query."""
         return {"class_name": self.class_name(), **dict(self.metadata), **self._described()}
 
     # ------------------------------------------------------------------ requests
 
     def _request(self, messages: Sequence[ChatMessage], options: Mapping[str, Any]) -> Request:
-        profile = self._profile(self.model)
-        rules = WireRules.of(
-            profile,
-            files=self._client.endpoint.is_openai,
-            reasoning=self.send_reasoning,
-            normalize_order=self.normalize_order,
-        )
         body = self._body(options)
+        profile = self._deployment(body["model"]).profile
+        in_order = not profile.user_after_tool if self.normalize_order is None else self.normalize_order
+        rules = WireRules(profile, self._client.endpoint.is_openai, self.send_reasoning, in_order)
         single_call = body.pop("allow_parallel_tool_calls", True) is False
-        payload = {"messages": to_wire(messages, rules), **well_formed(body, profile.max_tokens_field)}
+        payload = {"messages": to_wire(messages, rules), **checked_body(body)}
         return Request(payload, single_call)
 
     async def _arequest(self, messages: Sequence[ChatMessage], options: Mapping[str, Any]) -> Request:
@@ -149,7 +151,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
 
     # ------------------------------------------------------------------ chat
 
-    @told(llm_chat_callback())
+    @instrumented(llm_chat_callback())
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The answer to the messages. Further arguments are fields of the request body.
 
@@ -157,17 +159,17 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         """
         return self._chat(messages, **kwargs)
 
-    @told(llm_chat_callback())
+    @instrumented(llm_chat_callback())
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` without blocking the event loop."""
         return await self._achat(messages, **kwargs)
 
-    @told(llm_chat_callback())
+    @instrumented(llm_chat_callback())
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """The answer as it grows; the last response is the whole of it, with usage and an empty delta."""
         return self._stream_chat(messages, **kwargs)
 
-    @told(llm_chat_callback())
+    @instrumented(llm_chat_callback())
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` without blocking the event loop."""
         return self._astream_chat(messages, **kwargs)
@@ -188,7 +190,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         request = self._request(messages, {**self._stream_fields(), **kwargs})
-        answer = Accumulator(single_call=request.single_call, promote_reasoning=self.promote_reasoning)
+        answer = self._accumulator(request)
         if self._refused_streams:
             yield self._buffered(self._client.complete(_unstreamed(request.payload)), request)
             return
@@ -201,24 +203,28 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
             self._give_up_streams(error)
             yield self._buffered(self._client.complete(_unstreamed(request.payload)), request)
         else:
-            yield answer.last()
+            yield answer.last(deltas.completion)
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         request = await self._arequest(messages, {**self._stream_fields(), **kwargs})
-        answer = Accumulator(single_call=request.single_call, promote_reasoning=self.promote_reasoning)
+        answer = self._accumulator(request)
         if self._refused_streams:
             yield self._buffered(await self._client.acomplete(_unstreamed(request.payload)), request)
             return
         try:
             # Not within `aclosing`: an event loop that ends closes all async generators at once, each by itself.
-            async for delta in self._client.astream(request.payload):
+            deltas = self._client.astream(request.payload)
+            async for delta in deltas:
                 if (response := answer.add(delta)) is not None:
                     yield response
         except APIStatusError as error:
             self._give_up_streams(error)
             yield self._buffered(await self._client.acomplete(_unstreamed(request.payload)), request)
         else:
-            yield answer.last()
+            yield answer.last(deltas.completion)
+
+    def _accumulator(self, request: Request) -> Accumulator:
+        return Accumulator(single_call=request.single_call, promote_reasoning=self.promote_reasoning)
 
     def _give_up_streams(self, error: APIStatusError) -> None:
         """Notes that the deployment does not stream, where the user allows that; raises any other error."""
@@ -228,30 +234,30 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         self._refused_streams = True
 
     def _buffered(self, completion: Completion, request: Request) -> ChatResponse:
-        """The whole answer as the only piece of a stream. Source: llama_index#18860."""
+        """The whole answer as the only chunk of a stream. Source: llama_index#18860."""
         response = self._answered(completion, request)
         thought = {"thinking_delta": completion.reasoning} if completion.reasoning else {}
-        facts = {**thought, **response.additional_kwargs}
-        return response.model_copy(update={"delta": response.message.content or "", "additional_kwargs": facts})
+        details = {**thought, **response.additional_kwargs}
+        return response.model_copy(update={"delta": response.message.content or "", "additional_kwargs": details})
 
     # ------------------------------------------------------------------ completion
 
-    @told(llm_completion_callback())
+    @instrumented(llm_completion_callback())
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The answer to the prompt as a single user message."""
         return chat_to_completion_decorator(self._chat)(self._formatted(prompt, formatted), **kwargs)
 
-    @told(llm_completion_callback())
+    @instrumented(llm_completion_callback())
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete` without blocking the event loop."""
         return await achat_to_completion_decorator(self._achat)(self._formatted(prompt, formatted), **kwargs)
 
-    @told(llm_completion_callback())
+    @instrumented(llm_completion_callback())
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """`complete` as it grows."""
         return stream_chat_to_completion_decorator(self._stream_chat)(self._formatted(prompt, formatted), **kwargs)
 
-    @told(llm_completion_callback())
+    @instrumented(llm_completion_callback())
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` without blocking the event loop."""
 
@@ -281,17 +287,22 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         messages = [*(chat_history or []), *(message for message in added if isinstance(message, ChatMessage))]
         if not tools:
             return {"messages": messages, **kwargs}
+        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        # A name is written in the spec as the API takes it, so the choice of a tool has to be, too.
+        named = {tool.metadata.name: spec["function"]["name"] for tool, spec in zip(tools, specs, strict=True)}
+        chosen = named.get(tool_choice, tool_choice) if isinstance(tool_choice, str) else tool_choice
+        unasked = "required" if tool_required else "auto"
         return {
             "messages": messages,
-            "tools": [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools],
-            "tool_choice": _wire_choice(tool_choice, tools, required=tool_required),
+            "tools": specs,
+            "tool_choice": unasked if chosen is None else wire_tool_choice(chosen, specs),
             **({} if allow_parallel_tool_calls else self._one_call_only()),
             **kwargs,
         }
 
     def _one_call_only(self) -> Json:
         """Asks for one call where the service is known to take that wish; further calls are cut off in any case."""
-        takes_it = self._client.endpoint.is_openai and self._profile(self.model).family == "gpt"
+        takes_it = self._client.endpoint.is_openai and self._deployment().profile.family == "gpt"
         return {"allow_parallel_tool_calls": False, **({"parallel_tool_calls": False} if takes_it else {})}
 
     def _validate_chat_with_tools_response(
@@ -351,7 +362,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         dispatcher.event(
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
-        for ask in self._asks(output_cls, prompt, prompt_args):
+        for ask in self._attempts(output_cls, prompt, prompt_args):
             try:
                 result = ask.read(self.chat(**self._asked(ask, llm_kwargs)))
             except APIStatusError as error:
@@ -375,7 +386,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         dispatcher.event(
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
-        for ask in self._asks(output_cls, prompt, prompt_args):
+        for ask in self._attempts(output_cls, prompt, prompt_args):
             try:
                 result = ask.read(await self.achat(**self._asked(ask, llm_kwargs)))
             except APIStatusError as error:
@@ -395,7 +406,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         """The object as it grows; the last one is complete. `stream_structured_predict` stands on this."""
         if not self._is_own_program_mode():
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        return self._stream_objects(self._asks(output_cls, prompt, prompt_args), llm_kwargs)
+        return self._stream_objects(self._attempts(output_cls, prompt, prompt_args), llm_kwargs)
 
     async def _structured_astream_call(
         self,
@@ -407,7 +418,7 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
         """`_structured_stream_call` without blocking the event loop."""
         if not self._is_own_program_mode():
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        return self._astream_objects(self._asks(output_cls, prompt, prompt_args), llm_kwargs)
+        return self._astream_objects(self._attempts(output_cls, prompt, prompt_args), llm_kwargs)
 
     def _stream_objects(
         self, asks: Iterator[Ask[Output]], llm_kwargs: dict[str, Any] | None
@@ -442,44 +453,35 @@ class AzureAICompletionsModel(Generation, FunctionCallingLLM):
                 return
 
     def _is_own_program_mode(self) -> bool:
-        return self.pydantic_program_mode in {PydanticProgramMode.DEFAULT, *_OF_PROGRAM_MODE}
+        return self.pydantic_program_mode in {PydanticProgramMode.DEFAULT, *_BY_PROGRAM_MODE}
 
-    def _asks(
+    def _attempts(
         self, output_cls: type[Output], prompt: PromptTemplate, prompt_args: Mapping[str, Any]
     ) -> Iterator[Ask[Output]]:
         """The ways to ask, best first; only those that a refusal leaves over are ever reached."""
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        chosen = self.structured_output_mode or _OF_PROGRAM_MODE.get(self.pydantic_program_mode)
-        modes = [chosen] if chosen else modes_for(self._profile(self.model), self._refused_modes)
+        chosen = self.structured_output_mode or _BY_PROGRAM_MODE.get(self.pydantic_program_mode)
+        modes = [chosen] if chosen else structured_output_modes(self._deployment())
         return iter([Ask(output_cls, mode, messages) for mode in modes])
 
     def _asked(self, ask: Ask[Any], llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """The arguments of `chat`; a choice of tools by the caller would contradict the forced one."""
-        theirs = {name: value for name, value in (llm_kwargs or {}).items() if name not in _DECIDED_HERE}
+        given = {name: value for name, value in (llm_kwargs or {}).items() if name not in _SET_BY_TOOL_MODE}
         if ask.mode != "tool":
-            return {"messages": ask.prompt(), **ask.options(), **theirs}
+            return {"messages": ask.prompt(), **ask.options(), **given}
         tool = get_function_tool(ask.output_cls)
-        return self._prepare_chat_with_tools([tool], chat_history=ask.prompt(), tool_required=True, **theirs)
+        return self._prepare_chat_with_tools([tool], chat_history=ask.prompt(), tool_required=True, **given)
 
     def _learn(self, ask: Ask[Any], error: APIStatusError) -> None:
-        """Notes a mechanism that the model does not have; raises the error when it means something else."""
-        is_chosen = self.structured_output_mode or self.pydantic_program_mode in _OF_PROGRAM_MODE
-        if is_chosen or not is_refusal(error, ask.mode):
+        """Remembers a mechanism that the deployment does not have; raises the error when it means something else."""
+        if self.structured_output_mode or self.pydantic_program_mode in _BY_PROGRAM_MODE:
             raise error
-        if error.code != "invalid_json_schema":  # that one is about this class, not about the model
-            self._refused_modes.add(ask.mode)
+        note_refusal(self._deployment(), ask.mode, error)
 
 
 def _unstreamed(payload: Json) -> Json:
     return {name: value for name, value in payload.items() if name != "stream_options"}
 
 
-def _wire_choice(choice: str | dict[str, Any] | None, tools: Sequence[BaseTool], *, required: bool) -> str | Json:
-    """The wire form of a tool choice, which may be a tool's name."""
-    if choice is None:
-        return "required" if required else "auto"
-    if isinstance(choice, dict) or choice in {"auto", "none", "required"}:
-        return choice
-    specs = {tool.metadata.name: tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools}
-    name = specs[choice]["function"]["name"] if choice in specs else choice
-    return {"type": "function", "function": {"name": name}}
+AzureAICompletionsModel = AzureAI
+"""The name of the retired vendor adapter."""

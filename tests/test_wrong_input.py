@@ -19,7 +19,7 @@ FINE = {"endpoint": "https://name.services.ai.azure.com/models", "credential": "
 
 def make(how: str, **arguments: Any) -> Any:
     if how.startswith("langchain"):
-        return langchain_azureai.AzureAIChatCompletionsModel(**arguments)
+        return langchain_azureai.ChatAzureAI(**arguments)
     return llamaindex_azureai.AzureAICompletionsModel(**arguments)
 
 

@@ -12,7 +12,7 @@ socket, so they need no account and no network:
             return MyModel(base_url=base_url, api_key=key, model="m", **kwargs)
 
 `LLMConformance` is for chat models without tools, `FunctionCallingConformance` has its checks and those on tools,
-structured output and agents, `EmbeddingConformance` is for embeddings. Most checks run in both colours, sync and async.
+structured output and agents, `EmbeddingConformance` is for embeddings. Most checks run sync and async.
 
 What a class may legitimately lack is said by class attributes, each described where it stands: `has_images = False`
 and the like. A check that an attribute switches off is skipped; blocks that a class lacks must then be refused, since
@@ -20,7 +20,7 @@ a block that is silently dropped is a wrong answer.
 
 The factories get, by keyword and only where a check needs them: `system_prompt`, `callback_manager`, `temperature`,
 `max_retries`, and for embeddings `model`, `dimensions`, `embed_batch_size`, `embeddings_cache`, `max_retries`. They
-translate them to the names of the class. All other wishes, such as a context window, are theirs to set.
+translate them to the names of the class. Everything else, such as a context window, is the factory's to set.
 
 This package stands on llama-index-core, pytest and the standard library, and on nothing else.
 """

@@ -17,7 +17,7 @@ from llama_index.core.memory import Memory
 from llama_index.core.tools import BaseTool, FunctionTool
 from llama_index.core.workflow import Context
 
-from ._base import quietly, status_of, told_by
+from ._base import everything_said_by, quietly, status_of
 from ._llm import FILTERED
 from ._replies import Reply, calls, chunk, fails, gives, says
 from ._service import ScriptedService
@@ -189,7 +189,7 @@ class FunctionCallingConformance(ToolConformance):
             runner.run(_run(FunctionAgent(llm=model, tools=AGENT_TOOLS, streaming=streaming), "1 + 2?"))
 
         assert status_of(caught.value) == 400
-        assert "violence" in told_by(caught.value)
+        assert "violence" in everything_said_by(caught.value)
 
     def test_a_cut_stream_reaches_the_user_of_an_agent(
         self, service: ScriptedService, model: FunctionCallingLLM, runner: asyncio.Runner

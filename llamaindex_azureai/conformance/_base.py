@@ -1,4 +1,4 @@
-"""What all checks share: both colours, the events of the framework, and what a class is made with."""
+"""What all checks share: sync and async, the events of the framework, and what a class is made with."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ._replies import Dialect
 from ._service import ScriptedService
 
 
-class Colour:
-    """Calls a method by its sync name in one colour, and collects what it streams; one event loop for a whole check."""
+class Caller:
+    """Calls a method by its sync name, itself or its async twin, and collects what it streams; one event loop."""
 
     def __init__(self, name: str, runner: asyncio.Runner) -> None:
         self.is_async = name == "async"
@@ -85,9 +85,9 @@ class Conformance:
             yield runner
 
     @pytest.fixture(params=["sync", "async"])
-    def colour(self, request: pytest.FixtureRequest, runner: asyncio.Runner) -> Colour:
+    def caller(self, request: pytest.FixtureRequest, runner: asyncio.Runner) -> Caller:
         """Sync, then async."""
-        return Colour(request.param, runner)
+        return Caller(request.param, runner)
 
     @pytest.fixture
     def recorder(self) -> Iterator[Recorder]:
@@ -143,6 +143,6 @@ def status_of(error: BaseException) -> int | None:
     return next((status for status in found if isinstance(status, int)), None)
 
 
-def told_by(error: BaseException) -> str:
+def everything_said_by(error: BaseException) -> str:
     """All that the error and what it was raised from say, in words and attributes."""
     return " ".join(f"{e} {vars(e)}" for e in chain(error))

@@ -142,10 +142,10 @@ def _stream(message: ChatMessage, body: Json, dialect: Dialect) -> Iterator[Json
     yield {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
     found = _calls(message)
     yield chunk({"role": "assistant", "content": None if found else ""})
-    for piece in _pieces(_thinking(message), 6):
-        yield chunk({"content": None, "reasoning_content": piece})
-    for piece in _pieces(message.content or "", 5):
-        yield chunk({"content": piece})
+    for text in _chunks(_thinking(message), 6):
+        yield chunk({"content": None, "reasoning_content": text})
+    for text in _chunks(message.content or "", 5):
+        yield chunk({"content": text})
     for index, call in enumerate(found):
         yield from _call_chunks(index, call)
     yield chunk({}, _finish(message))
@@ -154,15 +154,15 @@ def _stream(message: ChatMessage, body: Json, dialect: Dialect) -> Iterator[Json
 
 
 def _call_chunks(index: int, call: Json) -> Iterator[Json]:
-    """The name first, then the arguments cut every four characters; id and name stand in the first piece only."""
+    """The name first, then the arguments cut every four characters; id and name stand in the first chunk only."""
     arguments = call["function"]["arguments"]
     function = {"name": call["function"]["name"], "arguments": ""}
     yield chunk({"tool_calls": [{**call, "index": index, "function": function}]})
-    for piece in _pieces(arguments, 4):
-        yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    for text in _chunks(arguments, 4):
+        yield chunk({"tool_calls": [{"index": index, "function": {"arguments": text}}]})
 
 
-def _pieces(text: str, size: int) -> list[str]:
+def _chunks(text: str, size: int) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 

@@ -210,13 +210,9 @@ class TlsFront:
 @pytest.fixture
 def https(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The emulator's address over TLS, with a certificate that this process trusts."""
-    from azureai_core.transport.pool import shared_ssl_context
-
     front = TlsFront(tmp_path, int(emulator.url.rpartition(":")[2]))
     monkeypatch.setenv("SSL_CERT_FILE", str(front.certificate))
-    shared_ssl_context.cache_clear()
     yield front.url
-    shared_ssl_context.cache_clear()
     front.close()
 
 

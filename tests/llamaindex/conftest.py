@@ -1,4 +1,4 @@
-"""A scripted service on a loopback socket, the emulator, and one driver for both colours."""
+"""A scripted service on a loopback socket, the emulator, and one driver for sync and async."""
 
 import asyncio
 import json
@@ -104,7 +104,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Service:
-    """A service that answers what it is told to, then plainly, and keeps all requests."""
+    """A service that gives scripted answers, then plain ones, and keeps all requests."""
 
     def __init__(self):
         self.requests: list[Seen] = []
@@ -170,9 +170,9 @@ class Service:
         }
         return {**frame, "usage": usage} if usage else frame
 
-    def streams(self, *pieces, usage=(11, 7), finish="stop") -> Reply:
+    def streams(self, *chunks, usage=(11, 7), finish="stop") -> Reply:
         """A streamed answer: strings are text, dicts are deltas."""
-        deltas = [{"content": piece} if isinstance(piece, str) else piece for piece in pieces]
+        deltas = [{"content": chunk} if isinstance(chunk, str) else chunk for chunk in chunks]
         frames = [
             {
                 "id": "",
@@ -227,8 +227,8 @@ def emulator():
         yield emulator
 
 
-class Colour:
-    """Calls a method by its sync name in one colour, and collects what it streams."""
+class Caller:
+    """Calls a method by its sync name, itself or its async twin, and collects what it streams."""
 
     def __init__(self, name):
         self.is_async = name == "async"
@@ -250,19 +250,17 @@ def _async_name(method):
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request) -> Colour:
-    return Colour(request.param)
+def caller(request) -> Caller:
+    return Caller(request.param)
 
 
 @pytest.fixture
 def make_llm(service):
-    """A chat model on the scripted service: a single-model endpoint unless told otherwise."""
-    from llamaindex_azureai import AzureAICompletionsModel
+    """A chat model on the scripted service: a single-model endpoint by default."""
+    from llamaindex_azureai import AzureAI
 
     def make(path="/serverless/chat", **options):
-        return AzureAICompletionsModel(
-            **{"endpoint": service.url + path, "credential": KEY, "max_retries": 0, **options}
-        )
+        return AzureAI(**{"endpoint": service.url + path, "credential": KEY, "max_retries": 0, **options})
 
     return make
 

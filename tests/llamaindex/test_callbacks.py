@@ -1,4 +1,4 @@
-"""Who listens is told of each call, as by the framework; where nobody does, nothing is made to be told."""
+"""Listeners get the events of each call, as from the framework; where there are none, no event is made."""
 
 import inspect
 
@@ -9,9 +9,9 @@ from llama_index.core.instrumentation.events.base import BaseEvent
 from llama_index.core.llms import ChatMessage, callbacks
 
 from azureai_core import StreamInterruptedError
-from llamaindex_azureai import AzureAICompletionsModel, AzureAITextCompletionsModel
+from llamaindex_azureai import AzureAI, AzureAITextCompletion
 
-KINDS = [AzureAICompletionsModel, AzureAITextCompletionsModel]
+KINDS = [AzureAI, AzureAITextCompletion]
 METHODS = ["chat", "complete", "stream_chat", "stream_complete"]
 
 
@@ -22,7 +22,7 @@ def make(request, service):
     def make(**options):
         return request.param(service.url + "/serverless/any", service.key, max_retries=0, **options)
 
-    make.kind, make.is_chat = request.param, request.param is AzureAICompletionsModel
+    make.kind, make.is_chat = request.param, request.param is AzureAI
     return make
 
 
@@ -38,12 +38,12 @@ def _answer(service, make, method):
     service.will(reply(frames=frames) if "stream" in method else reply(body=whole))
 
 
-async def _call(colour, llm, method):
+async def _call(caller, llm, method):
     """What a method gives, as a list."""
     argument = [ChatMessage(content="Hi")] if "chat" in method else "Hi"
     if "stream" in method:
-        return await colour.listed(llm, method, argument)
-    return [await colour(llm, method, argument)]
+        return await caller.listed(llm, method, argument)
+    return [await caller(llm, method, argument)]
 
 
 def _names(events, method):
@@ -53,27 +53,27 @@ def _names(events, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_handler_at_the_root_is_told_of_every_response(service, make, colour, recorder, method):
+async def test_a_handler_at_the_root_gets_every_response(service, make, caller, recorder, method):
     """With the messages or the prompt, and the response itself."""
     _answer(service, make, method)
-    responses = await _call(colour, make(), method)
+    responses = await _call(caller, make(), method)
 
     progress = responses if "stream" in method else []
     assert _names(recorder.events, method) == ["StartEvent", *["InProgressEvent"] * len(progress), "EndEvent"]
-    told = [event.response for event in recorder.events if type(event).__name__.endswith("InProgressEvent")]
-    assert told == progress
+    seen = [event.response for event in recorder.events if type(event).__name__.endswith("InProgressEvent")]
+    assert seen == progress
     assert all(getattr(e, "messages", None) or e.prompt for e in recorder.events if "LLM" in type(e).__name__)
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_handler_at_the_frameworks_own_dispatcher_is_told(service, make, colour, recorder, method):
+async def test_a_handler_at_the_frameworks_own_dispatcher_gets_the_events(service, make, caller, recorder, method):
     """The events come from where the framework's own come from."""
     _answer(service, make, method)
     [handler], root = get_dispatcher().event_handlers[-1:], get_dispatcher().event_handlers
     root.remove(handler)
     try:
         get_dispatcher(callbacks.__name__).add_event_handler(handler)
-        await _call(colour, make(), method)
+        await _call(caller, make(), method)
     finally:
         get_dispatcher(callbacks.__name__).event_handlers.remove(handler)
         root.append(handler)
@@ -83,33 +83,33 @@ async def test_a_handler_at_the_frameworks_own_dispatcher_is_told(service, make,
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_callback_handler_alone_is_told(service, make, colour, method):
+async def test_a_callback_handler_alone_gets_the_events(service, make, caller, method):
     """Also one that is added to the model's manager after the model was made, between two calls."""
     llm, counter = make(callback_manager=CallbackManager([])), TokenCountingHandler()
     for _ in range(2):
         _answer(service, make, method)
-        await _call(colour, llm, method)
+        await _call(caller, llm, method)
         llm.callback_manager.set_handlers([counter])
 
     assert len(counter.llm_token_counts) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_no_event_is_made_where_nobody_listens(service, make, colour, method, monkeypatch):
+async def test_no_event_is_made_without_listeners(service, make, caller, method, monkeypatch):
     """For each token of a stream it would copy the whole list of messages."""
     llm = make()
     for name, event in list(vars(callbacks).items()):
         if isinstance(event, type) and issubclass(event, BaseEvent):
             monkeypatch.setattr(callbacks, name, None)
     _answer(service, make, method)
-    responses = await _call(colour, llm, method)
+    responses = await _call(caller, llm, method)
 
     assert "Paris." in str(responses[-1])
 
 
 @pytest.mark.parametrize("listening", [False, True])
-async def test_a_stream_that_breaks_is_the_same_error_either_way(service, make, colour, request, listening):
-    """And a listener is told of it."""
+async def test_a_stream_that_breaks_is_the_same_error_either_way(service, make, caller, request, listening):
+    """And a listener gets it."""
     recorder = request.getfixturevalue("recorder") if listening else None
     reply = service.streams("Par")
     reply.frames, reply.done = reply.frames[:2], False
@@ -117,7 +117,7 @@ async def test_a_stream_that_breaks_is_the_same_error_either_way(service, make, 
         reply.frames = [{"id": "t", "choices": [{"index": 0, "text": "Par"}]}]
     service.will(reply)
     with pytest.raises(StreamInterruptedError):
-        await _call(colour, make(), "stream_chat")
+        await _call(caller, make(), "stream_chat")
 
     assert recorder is None or "ExceptionEvent" in recorder.names()
 
@@ -136,7 +136,7 @@ class Limiter:
 
 @pytest.mark.parametrize("listening", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_rate_limiter_is_asked_once_per_call(service, make, colour, request, method, listening):
+async def test_a_rate_limiter_is_asked_once_per_call(service, make, caller, request, method, listening):
     """Whoever listens."""
     if "rate_limiter" not in make.kind.model_fields:
         pytest.skip("this version of the framework has no rate limiter")
@@ -144,17 +144,17 @@ async def test_a_rate_limiter_is_asked_once_per_call(service, make, colour, requ
         request.getfixturevalue("recorder")
     limiter = Limiter()
     _answer(service, make, method)
-    await _call(colour, make(rate_limiter=limiter), method)
+    await _call(caller, make(rate_limiter=limiter), method)
 
     assert limiter.count == 1
 
 
-async def test_a_missing_callback_manager_is_made_by_the_framework(service, make, colour):
+async def test_a_missing_callback_manager_is_made_by_the_framework(service, make, caller):
     """It takes the handlers of the framework's settings, so it is asked for those first."""
     llm = make()
     llm.callback_manager = None
     _answer(service, make, "chat")
-    await _call(colour, llm, "chat")
+    await _call(caller, llm, "chat")
 
     assert isinstance(llm.callback_manager, CallbackManager)
 

@@ -15,12 +15,12 @@ from azureai_core import (
     StreamInterruptedError,
     UnprocessableEntityError,
 )
-from llamaindex_azureai import AzureAICompletionsModel, AzureAITextCompletionsModel
+from llamaindex_azureai import AzureAI, AzureAITextCompletion
 
 
-async def test_chat_sends_the_messages_and_returns_the_answer(service, llm, user, colour):
+async def test_chat_sends_the_messages_and_returns_the_answer(service, llm, user, caller):
     """The request is the documented body and nothing more."""
-    response = await colour(llm, "chat", user)
+    response = await caller(llm, "chat", user)
 
     assert response.message.content == "Paris."
     assert response.message.role == "assistant"
@@ -28,12 +28,12 @@ async def test_chat_sends_the_messages_and_returns_the_answer(service, llm, user
     assert service.last.path == "/serverless/chat/chat/completions?api-version=2024-05-01-preview"
 
 
-async def test_what_the_user_set_is_sent_and_nothing_else(service, make_llm, user, colour):
+async def test_what_the_user_set_is_sent_and_nothing_else(service, make_llm, user, caller):
     """Zero and false count as set; None does not."""
     llm = make_llm(
         temperature=0, top_p=0.5, max_tokens=9, presence_penalty=0, frequency_penalty=0.1, stop="END", seed=0
     )
-    await colour(llm, "chat", user)
+    await caller(llm, "chat", user)
 
     body = {k: v for k, v in service.last.body.items() if k != "messages"}
     assert body == {
@@ -42,19 +42,19 @@ async def test_what_the_user_set_is_sent_and_nothing_else(service, make_llm, use
     }  # fmt: skip
 
 
-async def test_arguments_of_the_call_win_over_fields_and_none_removes(service, make_llm, user, colour):
+async def test_arguments_of_the_call_win_over_fields_and_none_removes(service, make_llm, user, caller):
     """A call can change and unset what the model was made with."""
     llm = make_llm(temperature=0.5, max_tokens=9, model_kwargs={"safe_prompt": True, "user": "a"})
-    await colour(llm, "chat", user, temperature=None, max_tokens=3, extra_body={"user": "b"})
+    await caller(llm, "chat", user, temperature=None, max_tokens=3, extra_body={"user": "b"})
 
     body = {k: v for k, v in service.last.body.items() if k != "messages"}
     assert body == {"max_tokens": 3, "safe_prompt": True, "user": "b"}
     assert service.last.headers["extra-parameters"] == "pass-through"
 
 
-async def test_stream_chat_grows_and_ends_with_the_whole(service, llm, user, colour):
+async def test_stream_chat_grows_and_ends_with_the_whole(service, llm, user, caller):
     """Each response has the message so far, `delta` the new text; the last repeats all and has the usage."""
-    responses = await colour.listed(llm, "stream_chat", user)
+    responses = await caller.listed(llm, "stream_chat", user)
 
     assert [r.delta for r in responses] == ["Par", "is.", ""]
     assert [r.message.content for r in responses] == ["Par", "Paris.", "Paris."]
@@ -73,33 +73,33 @@ async def test_streams_are_real_generators(service, llm, user):
     await astream.aclose()
 
 
-async def test_complete_takes_the_prompt_by_position_or_name(service, llm, colour):
+async def test_complete_takes_the_prompt_by_position_or_name(service, llm, caller):
     """Both spellings send the prompt as one user message."""
-    first = await colour(llm, "complete", "Hello")
-    second = await colour(llm, "complete", prompt="Hello")
+    first = await caller(llm, "complete", "Hello")
+    second = await caller(llm, "complete", prompt="Hello")
 
     assert (first.text, second.text) == ("Paris.", "Paris.")
     assert [r.body["messages"] for r in service.requests] == [[{"role": "user", "content": "Hello"}]] * 2
 
 
-async def test_complete_without_a_prompt_is_a_value_error(service, llm, colour):
+async def test_complete_without_a_prompt_is_a_value_error(service, llm, caller):
     """The framework's own rule holds."""
     with pytest.raises(ValueError, match="prompt"):
-        await colour(llm, "complete")
+        await caller(llm, "complete")
 
 
-async def test_stream_complete_grows(service, llm, colour):
+async def test_stream_complete_grows(service, llm, caller):
     """Text grows, the last response is the whole."""
-    responses = await colour.listed(llm, "stream_complete", "Hello")
+    responses = await caller.listed(llm, "stream_complete", "Hello")
 
     assert [(r.delta, r.text) for r in responses] == [("Par", "Par"), ("is.", "Paris."), ("", "Paris.")]
 
 
-async def test_completion_to_prompt_is_applied_unless_formatted(service, make_llm, colour):
+async def test_completion_to_prompt_is_applied_unless_formatted(service, make_llm, caller):
     """`formatted=True` means that it has been done."""
     llm = make_llm(completion_to_prompt=lambda prompt: f"<{prompt}>")
-    await colour(llm, "complete", "a")
-    await colour(llm, "complete", "b", formatted=True)
+    await caller(llm, "complete", "a")
+    await caller(llm, "complete", "b", formatted=True)
 
     assert [r.body["messages"][0]["content"] for r in service.requests] == ["<a>", "b"]
 
@@ -113,12 +113,12 @@ async def test_completion_to_prompt_is_applied_unless_formatted(service, make_ll
         ("stream_complete", "prompt", "Completion"),
     ],
 )
-async def test_one_request_one_event_one_token_count(service, make_llm, colour, recorder, method, argument, kind):
+async def test_one_request_one_event_one_token_count(service, make_llm, caller, recorder, method, argument, kind):
     """Counts are the service's own, once per request, also where a completion stands on a chat."""
     counter = TokenCountingHandler()
     llm = make_llm(callback_manager=CallbackManager([counter]))
     value = [ChatMessage(content="Hi")] if argument == "messages" else "Hi"
-    await (colour.listed if method.startswith("stream") else colour)(llm, method, value)
+    await (caller.listed if method.startswith("stream") else caller)(llm, method, value)
 
     starts = [name for name in recorder.names() if name.endswith("StartEvent") and name.startswith("LLM")]
     assert starts == [f"LLM{kind}StartEvent"]
@@ -127,11 +127,11 @@ async def test_one_request_one_event_one_token_count(service, make_llm, colour, 
     assert len(service.requests) == 1
 
 
-async def test_usage_details_reach_the_response(service, llm, user, colour):
+async def test_usage_details_reach_the_response(service, llm, user, caller):
     """Cached and reasoning tokens stand beside the counts."""
     details = {"completion_tokens_details": {"reasoning_tokens": 5}, "prompt_tokens_details": {"cached_tokens": 3}}
     service.will(service.says(usage={**service.usage(11, 7), **details}))
-    response = await colour(llm, "chat", user)
+    response = await caller(llm, "chat", user)
 
     assert response.additional_kwargs == {
         "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cached_tokens": 3, "reasoning_tokens": 5,
@@ -139,11 +139,11 @@ async def test_usage_details_reach_the_response(service, llm, user, colour):
     }  # fmt: skip
 
 
-async def test_usage_of_streams_is_asked_for_on_openai_routes(service, make_llm, user, colour):
+async def test_usage_of_streams_is_asked_for_on_openai_routes(service, make_llm, user, caller):
     """The v1 route gives usage only when asked; the model-inference routes give it unasked, and may refuse the wish."""
-    await colour.listed(make_llm("/openai/v1", model="gpt-4o"), "stream_chat", user)
-    await colour.listed(make_llm("/models", model="gpt-4o"), "stream_chat", user)
-    await colour.listed(make_llm("/models", model="gpt-4o", stream_usage=True), "stream_chat", user)
+    await caller.listed(make_llm("/openai/v1", model="gpt-4o"), "stream_chat", user)
+    await caller.listed(make_llm("/models", model="gpt-4o"), "stream_chat", user)
+    await caller.listed(make_llm("/models", model="gpt-4o", stream_usage=True), "stream_chat", user)
 
     assert [r.body.get("stream_options") for r in service.requests] == [
         {"include_usage": True},
@@ -174,30 +174,30 @@ DETAIL = {"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not per
         (429, {"error": {"message": "slow"}}, RateLimitError),
     ],
 )
-async def test_errors_are_the_cores_own_with_their_status(service, llm, user, colour, method, status, body, error):
+async def test_errors_are_the_cores_own_with_their_status(service, llm, user, caller, method, status, body, error):
     """Whole or streamed: the same typed error, nothing wrapped around it."""
     service.will(service.fails(status, body, x_request_id="req-9"))
     with pytest.raises(error) as caught:
-        await (colour.listed if "stream" in method else colour)(llm, method, user)
+        await (caller.listed if "stream" in method else caller)(llm, method, user)
 
     assert caught.value.status_code == status
     assert "req-9" in str(caught.value)
     assert len(service.requests) == 1
 
 
-async def test_a_cut_stream_is_an_error_with_the_text_so_far(service, llm, user, colour):
+async def test_a_cut_stream_is_an_error_with_the_text_so_far(service, llm, user, caller):
     """A stream without a finish reason must not pass for an answer."""
     reply = service.streams("Par")
     reply.frames, reply.done = reply.frames[:3], False
     service.will(reply)
     with pytest.raises(StreamInterruptedError) as caught:
-        await colour.listed(llm, "stream_chat", user)
+        await caller.listed(llm, "stream_chat", user)
 
     assert caught.value.partial.content == "Par"
 
 
 async def test_leaving_a_stream_early_leaves_nothing_open(service, llm, user):
-    """A consumer may stop at any time, in both colours, without a warning."""
+    """A consumer may stop at any time, sync and async, without a warning."""
     for _ in llm.stream_chat(user):
         break
     stream = await llm.astream_chat(user)
@@ -210,7 +210,7 @@ async def test_leaving_a_stream_early_leaves_nothing_open(service, llm, user):
 
 @pytest.mark.parametrize("ends", [False, True])
 @pytest.mark.parametrize("method", ["astream_chat", "astream_complete"])
-@pytest.mark.parametrize("kind", [AzureAICompletionsModel, AzureAITextCompletionsModel])
+@pytest.mark.parametrize("kind", [AzureAI, AzureAITextCompletion])
 def test_a_loop_may_end_in_the_middle_of_a_stream(service, kind, method, ends, caplog):
     """`break`, then the end of `asyncio.run`: nothing is logged, and no connection stays open."""
     service.will(service.streams(*["Par", "is."] * 50))
@@ -228,10 +228,10 @@ def test_a_loop_may_end_in_the_middle_of_a_stream(service, kind, method, ends, c
     assert [record.getMessage() for record in caplog.records] == []
 
 
-async def test_retries_are_one_plus_n(service, make_llm, user, colour):
+async def test_retries_are_one_plus_n(service, make_llm, user, caller):
     """Retries are made in one place only."""
     service.will(*[service.fails(500, {}, retry_after_ms="1")] * 3)
-    response = await colour(make_llm(max_retries=3), "chat", user)
+    response = await caller(make_llm(max_retries=3), "chat", user)
 
     assert (response.message.content, len(service.requests)) == ("Paris.", 4)
 
@@ -242,10 +242,10 @@ async def test_reading_metadata_sends_nothing(service, llm):
     assert service.requests == []
 
 
-async def test_model_info_is_asked_for_explicitly(service, llm, colour):
+async def test_model_info_is_asked_for_explicitly(service, llm, caller):
     """`GET /info` happens here and nowhere else."""
     service.will(service.fails(200, {"model_name": "gpt-4o", "model_type": "chat", "model_provider_name": "OpenAI"}))
-    info = await colour(llm, "get_model_info")
+    info = await caller(llm, "get_model_info")
 
     assert (info.model_name, info.model_type) == ("gpt-4o", "chat-completion")
     assert service.last.path.startswith("/serverless/chat/info")
@@ -255,13 +255,13 @@ NO_STREAMS = {"error": {"code": "invalid_request", "message": "Streaming is not 
 
 
 @pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
-async def test_a_deployment_without_streams_can_be_buffered(service, make_llm, user, colour, method):
-    """When asked for: the whole answer in one piece, and no second try to stream."""
+async def test_a_deployment_without_streams_can_be_buffered(service, make_llm, user, caller, method):
+    """When asked for: the whole answer in one chunk, and no second try to stream."""
     llm = make_llm(stream_by_buffering=True)
     service.will(service.fails(422, NO_STREAMS))
     argument = user if method == "stream_chat" else "q"
-    [first] = await colour.listed(llm, method, argument)
-    [second] = await colour.listed(llm, method, argument)
+    [first] = await caller.listed(llm, method, argument)
+    [second] = await caller.listed(llm, method, argument)
 
     assert [first.delta, second.delta] == ["Paris."] * 2
     assert first.additional_kwargs["total_tokens"] == 18
@@ -272,11 +272,11 @@ async def test_a_deployment_without_streams_can_be_buffered(service, make_llm, u
     ("options", "status", "message"),
     [({}, 422, "Streaming is not supported"), ({"stream_by_buffering": True}, 400, "Something else")],
 )
-async def test_a_refusal_of_streams_is_an_error_otherwise(service, make_llm, user, colour, options, status, message):
+async def test_a_refusal_of_streams_is_an_error_otherwise(service, make_llm, user, caller, options, status, message):
     """Unless asked for, and for other errors."""
     service.will(service.fails(status, {"error": {"message": message}}))
     with pytest.raises(AzureAIError, match=message):
-        await colour.listed(make_llm(**options), "stream_chat", user)
+        await caller.listed(make_llm(**options), "stream_chat", user)
 
     assert len(service.requests) == 1
 
@@ -294,10 +294,10 @@ async def test_an_agent_on_a_deployment_without_streams(service, make_llm):
     assert (str(output), len(service.requests)) == ("3", 3)
 
 
-async def test_streamed_responses_are_dumped_as_the_framework_would(service, make_llm, user, colour):
+async def test_streamed_responses_are_dumped_as_the_framework_would(service, make_llm, user, caller):
     """Their fields in its order, though made without its constructor."""
     service.will(service.streams("Par", "is."))
-    responses = await colour.listed(make_llm(), "stream_chat", user)
+    responses = await caller.listed(make_llm(), "stream_chat", user)
 
     assert len(responses) == 3
     for response in responses:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from llama_index.core.llms import ChatMessage
 
-from llamaindex_azureai import AzureAICompletionsModel, AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel, conformance
+from llamaindex_azureai import AzureAI, AzureAIEmbedding, AzureAIMultiModalEmbedding, conformance
 from llamaindex_azureai.conformance import EmbeddingConformance, FunctionCallingConformance, LLMConformance
-from llamaindex_azureai.conformance._base import Colour
+from llamaindex_azureai.conformance._base import Caller
 from llamaindex_azureai.conformance._strict import complaint
 
 KIT = Path(conformance.__file__).parent
@@ -21,7 +21,7 @@ class OurLLM(FunctionCallingConformance):
     secret_argument = "credential"
 
     def llm(self, base_url, key, **kwargs):
-        return AzureAICompletionsModel(base_url, key, **{"model": "gpt-4o", **kwargs})
+        return AzureAI(base_url, key, **{"model": "gpt-4o", **kwargs})
 
 
 class TestLLMOnOpenAIv1(OurLLM):
@@ -41,17 +41,17 @@ class TestLLMWithoutTools(LLMConformance):
     secret_argument = "credential"
 
     def llm(self, base_url, key, **kwargs):
-        return AzureAICompletionsModel(base_url, key, **{"model": "phi-4", **kwargs})
+        return AzureAI(base_url, key, **{"model": "phi-4", **kwargs})
 
 
 class OurEmbedding(EmbeddingConformance):
     secret_argument = "credential"
 
     def embedding(self, base_url, key, **kwargs):
-        return AzureAIEmbeddingsModel(base_url, key, **{"model": "m", **kwargs})
+        return AzureAIEmbedding(base_url, key, **{"model": "m", **kwargs})
 
     def image_embedding(self, base_url, key, **kwargs):
-        return AzureAIImageEmbeddingsModel(base_url, key, **{"model": "m", **kwargs})
+        return AzureAIMultiModalEmbedding(base_url, key, **{"model": "m", **kwargs})
 
 
 class TestEmbeddingOnOpenAIv1(OurEmbedding):
@@ -99,18 +99,18 @@ def test_names_are_public_and_described(name):
 # ---------------------------------------------------------------------------- the checks, checked
 
 
-class Mutating(AzureAICompletionsModel):
+class Mutating(AzureAI):
     def _chat(self, messages, **kwargs):
         messages.append(messages[0])
         return super()._chat(messages, **kwargs)
 
 
-class Leaking(AzureAICompletionsModel):
+class Leaking(AzureAI):
     def to_dict(self, **kwargs):
         return {**super().to_dict(**kwargs), "key": self.credential.get_secret_value()}
 
 
-class Forgetful(AzureAICompletionsModel):
+class Forgetful(AzureAI):
     """Loses the usage."""
 
     def _chat(self, messages, **kwargs):
@@ -118,7 +118,7 @@ class Forgetful(AzureAICompletionsModel):
         return response.model_copy(update={"raw": {}, "additional_kwargs": {}})
 
 
-class Doubling(AzureAICompletionsModel):
+class Doubling(AzureAI):
     """Completes through the public method, so that one call is two events."""
 
     def _chat(self, messages, **kwargs):
@@ -126,7 +126,7 @@ class Doubling(AzureAICompletionsModel):
         return super()._chat(messages, **kwargs)
 
 
-class Blind(AzureAICompletionsModel):
+class Blind(AzureAI):
     """Drops images."""
 
     def _chat(self, messages, **kwargs):
@@ -136,14 +136,14 @@ class Blind(AzureAICompletionsModel):
 @pytest.mark.parametrize(
     ("kind", "check"),
     [
-        (Mutating, lambda kit, service, model, colour: kit.test_nothing_given_is_changed(model, colour, "chat")),
-        (Leaking, lambda kit, service, model, colour: kit.test_no_secret_in_dumps(service, model)),
-        (Forgetful, lambda kit, service, model, colour: kit.test_usage_is_in_raw(model, colour, "chat")),
+        (Mutating, lambda kit, service, model, caller: kit.test_nothing_given_is_changed(model, caller, "chat")),
+        (Leaking, lambda kit, service, model, caller: kit.test_no_secret_in_dumps(service, model)),
+        (Forgetful, lambda kit, service, model, caller: kit.test_usage_is_in_raw(model, caller, "chat")),
         (
             Doubling,
-            lambda kit, service, model, colour: kit.test_one_call_is_one_request(service, model, colour, "chat"),
+            lambda kit, service, model, caller: kit.test_one_call_is_one_request(service, model, caller, "chat"),
         ),
-        (Blind, lambda kit, service, model, colour: kit.test_images_are_sent_or_refused(service, model, colour)),
+        (Blind, lambda kit, service, model, caller: kit.test_images_are_sent_or_refused(service, model, caller)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -151,7 +151,7 @@ def test_the_checks_notice_what_is_wrong(kind, check):
     """A check that nothing can fail says nothing."""
     service = conformance.ScriptedService()
     with asyncio.Runner() as runner, pytest.raises((AssertionError, KeyError, TypeError)):
-        check(OurLLM(), service, kind(service.base_url("openai-v1"), service.key, model="m"), Colour("sync", runner))
+        check(OurLLM(), service, kind(service.base_url("openai-v1"), service.key, model="m"), Caller("sync", runner))
     service.stop()
 
 

@@ -19,17 +19,24 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.types import PydanticProgramMode
 
 import llamaindex_azureai
-from azureai_core import ConfigurationError, RetryPolicy
+from azureai_core import ConfigurationError, Endpoint, Kind, RetryPolicy
 from llamaindex_azureai import (
-    AzureAICompletionsModel,
-    AzureAIEmbeddingsModel,
-    AzureAIImageEmbeddingsModel,
-    AzureAITextCompletionsModel,
+    AzureAI,
+    AzureAIEmbedding,
+    AzureAIMultiModalEmbedding,
+    AzureAITextCompletion,
 )
 
 KEY = "planted-key-0123456789abcdef"
 URL = "https://name.eastus2.models.ai.azure.com"
-CLASSES = [AzureAICompletionsModel, AzureAITextCompletionsModel, AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel]
+CLASSES = [AzureAI, AzureAITextCompletion, AzureAIEmbedding, AzureAIMultiModalEmbedding]
+FORMER = {
+    "AzureAICompletionsModel": AzureAI,
+    "AzureAITextCompletionsModel": AzureAITextCompletion,
+    "AzureAIEmbeddingsModel": AzureAIEmbedding,
+    "AzureAIImageEmbeddingsModel": AzureAIMultiModalEmbedding,
+}
+"""The names of the retired adapters and of version 0.1, which dumps and traces go on to have."""
 USER = [ChatMessage(content="q")]
 
 
@@ -62,8 +69,8 @@ def kind(request):
 
 
 def test_all_names_are_public():
-    """`__all__` is what can be imported, sorted."""
-    assert sorted(kind.__name__ for kind in CLASSES) == llamaindex_azureai.__all__
+    """`__all__` is what can be imported, sorted: the classes, and their names of old."""
+    assert sorted({kind.__name__ for kind in CLASSES} | set(FORMER)) == llamaindex_azureai.__all__
 
 
 @pytest.mark.parametrize(
@@ -84,9 +91,53 @@ def test_endpoint_and_credential_by_position(kind):
     assert kind(URL, KEY).client.endpoint.base_url == URL
 
 
+GATEWAY = Endpoint(Kind.V1, "https://gateway.example.com/llm", None)
+"""An endpoint whose URL does not tell its kind."""
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda model: pickle.loads(pickle.dumps(model)),
+        lambda model: type(model).from_dict(json.loads(model.to_json()), credential=KEY),
+        lambda model: model.model_copy(update={"max_retries": 1}),
+    ],
+    ids=["copy", "deepcopy", "pickle", "dump", "model_copy"],
+)
+def test_an_endpoint_object_keeps_its_kind(kind, copied):
+    """Also where the URL does not tell it, and in copies, pickles and dumps."""
+    model = kind(GATEWAY, KEY, model="m")
+
+    assert model.endpoint == copied(model).endpoint == model.client.endpoint == copied(model).client.endpoint == GATEWAY
+
+
+def test_an_endpoint_object_is_dumped_as_its_url_where_that_tells_the_kind(kind):
+    """Without what the URL's query may hold."""
+    model = kind(Endpoint.parse(URL + "?code=planted-query&api-version=2025-04-01"), KEY, model="m")
+
+    assert model.to_dict()["endpoint"] == URL + "?api-version=2025-04-01"
+    assert "planted-query" not in repr(model)
+
+
+def test_an_endpoint_object_can_be_set(kind):
+    """The next request goes there."""
+    model = kind(URL, KEY, model="m")
+    model.endpoint = GATEWAY
+
+    assert model.client.endpoint == GATEWAY
+
+
+def test_a_model_in_the_place_of_the_endpoint_is_an_error_that_says_so(kind):
+    """Other classes take the model first."""
+    with pytest.raises(ConfigurationError, match=r"the first argument is the endpoint.*model='gpt-4o'"):
+        kind("gpt-4o", credential=KEY)
+
+
 def test_every_argument_of_the_retired_chat_adapter():
     """Changing the import line is the whole migration."""
-    llm = AzureAICompletionsModel(
+    llm = AzureAI(
         endpoint=URL, credential=KEY, temperature=0.1, max_tokens=5, model_name="m", api_version="2025-04-01",
         callback_manager=CallbackManager([]), system_prompt="s", messages_to_prompt=str, completion_to_prompt=str,
         pydantic_program_mode=PydanticProgramMode.DEFAULT, output_parser=None, client_kwargs={"api_version": "2025-04-01"},
@@ -103,7 +154,7 @@ def test_every_argument_of_the_retired_chat_adapter():
 
 def test_every_argument_of_the_retired_embeddings_adapter():
     """The same for embeddings."""
-    model = AzureAIEmbeddingsModel(
+    model = AzureAIEmbedding(
         endpoint=URL, credential=KEY, model_name="m", api_version="2025-04-01", embed_batch_size=10,
         callback_manager=None, num_workers=2, client_kwargs=None, model_kwargs={"input_type": "text"},
     )  # fmt: skip
@@ -119,8 +170,8 @@ def test_client_options_are_taken_directly_or_in_client_kwargs():
         "credential_scopes": ["s"],
         "allow_http_token": True,
     }
-    direct = AzureAICompletionsModel(URL, KEY, **options)
-    inside = AzureAICompletionsModel(URL, KEY, client_kwargs=options)
+    direct = AzureAI(URL, KEY, **options)
+    inside = AzureAI(URL, KEY, client_kwargs=options)
 
     assert direct.client_kwargs == inside.client_kwargs == options
 
@@ -138,7 +189,7 @@ def test_the_signature_shows_every_field(kind):
         ({"endpoint": "not a url", "credential": KEY}, "is not a URL"),
         ({"endpoint": 5, "credential": KEY}, "must be a URL"),
         ({"endpoint": URL, "credential": 5}, "The credential is int"),
-        ({"endpoint": URL, "credential": KEY, "temprature": 1}, "Did you mean temperature"),
+        ({"endpoint": URL, "credential": KEY, "temprature": 1}, "Did you mean 'temperature'"),
         (
             {"endpoint": URL, "credential": KEY, "client_kwargs": {"logging_enable": True}},
             "client_kwargs has logging_enable",
@@ -150,7 +201,7 @@ def test_the_signature_shows_every_field(kind):
 def test_wrong_arguments_are_configuration_errors(options, message):
     """As the core raises them, not inside a validation error."""
     with pytest.raises(ConfigurationError, match=message):
-        AzureAICompletionsModel(**options)
+        AzureAI(**options)
 
 
 def test_a_missing_credential_is_a_configuration_error(kind, monkeypatch):
@@ -164,7 +215,7 @@ def test_a_missing_credential_is_a_configuration_error(kind, monkeypatch):
 def test_a_wrong_value_does_not_show_other_values():
     """Validation errors of the framework print inputs; a key may be among them."""
     with pytest.raises(ValueError, match="temperature") as caught:
-        AzureAICompletionsModel(URL, KEY, temperature=KEY)
+        AzureAI(URL, KEY, temperature=KEY)
 
     assert KEY not in str(caught.value)
 
@@ -214,11 +265,11 @@ def test_construction_reads_and_opens_nothing():
     """Neither a file nor a socket, once the classes are loaded. Python tells of both as audit events."""
     code = """
 import os, sys
-import llamaindex_azureai as ours
+import llamaindex_azureai as package
 
 def make():
-    for name in ours.__all__:
-        model = getattr(ours, name)("https://no.such.host.invalid/models", "KEY", model="m")
+    for name in package.__all__:
+        model = getattr(package, name)("https://no.such.host.invalid/models", "KEY", model="m")
         model.to_payload()
         repr(model)
 
@@ -241,7 +292,7 @@ def test_importing_loads_neither_httpx_nor_identity():
         "import llama_index.core, llama_index.core.llms.function_calling, llama_index.core.embeddings.multi_modal_base\n"
         "for name in [n for n in sys.modules if n.split('.')[0] == 'httpx']: del sys.modules[name]\n"
         "import llamaindex_azureai\n"
-        f"llamaindex_azureai.AzureAICompletionsModel('{URL}', 'k').metadata\n"
+        f"llamaindex_azureai.AzureAI('{URL}', 'k').metadata\n"
         "print(sorted({n.split('.')[0] for n in sys.modules} & {'httpx', 'msal'}), 'azure.identity' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -255,11 +306,11 @@ def test_a_missing_framework_is_one_clear_import_error():
     assert 'pip install "azureai-adapters[llamaindex]"' in done.stderr.splitlines()[-1]
 
 
-async def test_a_new_key_is_used(service, make_llm, colour):
+async def test_a_new_key_is_used(service, make_llm, caller):
     """Rotation by assignment: the next request has it, and nothing shows it."""
     llm = make_llm()
     llm.credential = "planted-second-key-0123"
-    await colour(llm, "chat", USER)
+    await caller(llm, "chat", USER)
 
     assert service.last.headers["api-key"] == "planted-second-key-0123"
     assert "planted" not in repr(llm.credential)
@@ -285,14 +336,14 @@ def test_no_secret_in_anything_shown(kind):
     assert KEY not in str(vars(model))
 
 
-async def test_no_secret_in_events_logs_or_errors(service, make_llm, colour, recorder, caplog):
+async def test_no_secret_in_events_logs_or_errors(service, make_llm, caller, recorder, caplog):
     """Also when the service echoes the key."""
     caplog.set_level(logging.DEBUG)
     llm = make_llm(headers={"x-team": "planted-header"})
-    await colour(llm, "chat", USER)
+    await caller(llm, "chat", USER)
     service.will(service.fails(401, {"error": {"message": f"wrong key {KEY}"}}))
     with pytest.raises(Exception, match="wrong key") as caught:
-        await colour(llm, "chat", USER)
+        await caller(llm, "chat", USER)
 
     seen = [
         str(caught.value),
@@ -309,20 +360,20 @@ def test_dict_round_trip_with_the_secret_apart(kind):
     again = kind.from_dict(model.to_dict(), credential=KEY)
 
     assert again.to_dict() == model.to_dict()
-    assert again.to_dict()["class_name"] == kind.__name__
+    assert FORMER[again.to_dict()["class_name"]] is kind
 
 
 # ---------------------------------------------------------------------------- pickling
 
 
-async def test_pickling_keeps_the_key_before_and_after_use(service, make_llm, colour):
+async def test_pickling_keeps_the_key_before_and_after_use(service, make_llm, caller):
     """Connections do not travel, settings do."""
     llm = make_llm(model="m", temperature=0, headers={"x-team": "a"})
     fresh = pickle.loads(pickle.dumps(llm))
-    await colour(llm, "chat", USER)
+    await caller(llm, "chat", USER)
     used = pickle.loads(pickle.dumps(llm))
     for copied in (fresh, used, copy.deepcopy(llm)):
-        await colour(copied, "chat", USER)
+        await caller(copied, "chat", USER)
 
         assert service.last.headers["authorization"] == f"Bearer {KEY}"
         assert service.last.headers["x-team"] == "a"
@@ -337,11 +388,11 @@ async def test_pickling_keeps_the_key_before_and_after_use(service, make_llm, co
         {"credential_factory": functools.partial(Credential, client_id="x")},
     ],
 )
-async def test_token_credentials_that_travel(service, make_llm, colour, options):
+async def test_token_credentials_that_travel(service, make_llm, caller, options):
     """A function by its name, or a factory: each process makes its own credential."""
     llm = make_llm(**{"credential": None, **options}, allow_http_token=True)
-    await colour(llm, "chat", USER)
-    await colour(pickle.loads(pickle.dumps(llm)), "chat", USER)
+    await caller(llm, "chat", USER)
+    await caller(pickle.loads(pickle.dumps(llm)), "chat", USER)
 
     assert [r.headers["authorization"] for r in service.requests] == ["Bearer planted-token-9876543210"] * 2
 
@@ -353,17 +404,112 @@ async def test_token_credentials_that_travel(service, make_llm, colour, options)
 def test_what_cannot_travel_says_so(options, name):
     """Not a silent loss, as the base class would have it."""
     with pytest.raises(TypeError, match=f"^{name} .* cannot be sent to another process"):
-        pickle.dumps(AzureAICompletionsModel(URL, **options))
+        pickle.dumps(AzureAI(URL, **options))
 
 
 def test_a_broken_copy_is_an_error_not_a_ruin(monkeypatch):
     """The base class would restore an object without a client."""
     monkeypatch.setenv("AZURE_INFERENCE_CREDENTIAL", KEY)
-    frozen = pickle.dumps(AzureAICompletionsModel(URL))
+    frozen = pickle.dumps(AzureAI(URL))
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     monkeypatch.setattr("azureai_core.transport.auth.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="No credential"):
         pickle.loads(frozen)
+
+
+def test_pickling_logs_nothing(kind, caplog):
+    """Nothing that matters is left behind."""
+    caplog.set_level(logging.INFO)
+    pickle.loads(pickle.dumps(kind(URL, KEY)))
+
+    assert caplog.records == []
+
+
+def test_what_is_left_behind_is_logged(caplog):
+    """A function without a name, for example; the copy has the framework's own."""
+    copied = pickle.loads(pickle.dumps(AzureAI(URL, KEY, completion_to_prompt=lambda prompt: f"<{prompt}>")))
+
+    assert [r.getMessage() for r in caplog.records] == [
+        "completion_to_prompt (function) cannot be sent to another process: left out."
+    ]
+    assert copied.completion_to_prompt("a") == "a"
+
+
+class Short(AzureAI):
+    """A user's class with a constructor of its own."""
+
+    def __init__(self, name):
+        super().__init__(URL, KEY, model=name)
+
+
+def test_a_subclass_with_a_short_constructor_can_be_pickled():
+    """Its own constructor would not know the fields."""
+    copied = pickle.loads(pickle.dumps(Short("m")))
+
+    assert (type(copied), copied.model, copied.client.endpoint.base_url) == (Short, "m", URL)
+
+
+async def test_a_copy_with_another_address_or_key_uses_it(service, make_llm, caller):
+    """And the original keeps its own."""
+    llm = make_llm("/serverless/a")
+    other = llm.model_copy(update={"endpoint": service.url + "/serverless/b", "credential": "planted-second-key-0123"})
+    await caller(other, "chat", USER)
+    await caller(llm, "chat", USER)
+
+    assert [r.path.split("/")[2] for r in service.requests] == ["b", "a"]
+    assert [r.headers["api-key"] for r in service.requests] == ["planted-second-key-0123", KEY]
+    assert "planted" not in repr(other.credential)
+
+
+async def test_another_model_is_used_when_it_is_set(service, make_llm, caller):
+    """With what is known of it: the output limit is spelt as it wants."""
+    llm = make_llm("/openai/v1", model="gpt-4o", max_tokens=5)
+    llm.model = "o3-mini"
+    await caller(llm, "chat", USER)
+
+    assert service.last.body.items() >= {"model": "o3-mini", "max_completion_tokens": 5}.items()
+
+
+# ---------------------------------------------------------------------------- what version 0.1 wrote
+
+HOMES = {
+    "AzureAICompletionsModel": "llm",
+    "AzureAITextCompletionsModel": "text_llm",
+    "AzureAIEmbeddingsModel": "embeddings",
+    "AzureAIImageEmbeddingsModel": "embeddings",
+}
+DUMP = {
+    "endpoint": "https://name.eastus2.models.ai.azure.com?api-version=2025-04-01", "api_version": None, "timeout": 7,
+    "max_retries": 5, "extra_parameters": None, "unsupported_parameters": "drop", "model_kwargs": {"a": 1},
+    "base_model": "gpt-4o",
+}  # fmt: skip
+OWN = {
+    "llm": {"model": "m", "temperature": 0.5, "stop": None, "structured_output_mode": "tool", "send_reasoning": True},
+    "text_llm": {"model": "m", "temperature": 0.5, "stop": None, "stream_usage": None, "system_prompt": None},
+    "embeddings": {"model_name": "m", "embed_batch_size": 1024, "num_workers": None, "max_concurrency": 2},
+}
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_dump_of_version_0_1_loads_and_is_written_alike(name):
+    """Caches are keyed by dumps: a version that writes another one would have all texts embedded again."""
+    dump = {**DUMP, **OWN[HOMES[name]], "class_name": name}
+    model = FORMER[name].from_dict(dump, credential=KEY)
+
+    assert model.to_dict().items() >= dump.items()
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_pickle_of_version_0_1_loads(name):
+    """It names the class by its old path, and holds the fields in its state."""
+    head = f"ccopy_reg\n__newobj__\n(cllamaindex_azureai.{HOMES[name]}\n{name}\ntR"
+    fields = f"(dVendpoint\nV{URL}\nsVcredential\nV{KEY}\nsVmax_retries\nI5\nsVbase_model\nVgpt-4o\ns"
+    state = f"(dV__dict__\n{fields}sV__pydantic_private__\nNsb."
+    model = pickle.loads((head + state).encode())
+
+    assert type(model) is FORMER[name]
+    assert (model.endpoint, model.max_retries, model.base_model) == (URL, 5, "gpt-4o")
+    assert KEY not in repr(vars(model))
 
 
 # ---------------------------------------------------------------------------- loops, threads, life cycle
@@ -399,12 +545,12 @@ def test_many_threads_one_object(service, make_llm):
     assert answers == ["Paris."] * 8
 
 
-async def test_connections_are_reused(service, make_llm, colour):
+async def test_connections_are_reused(service, make_llm, caller):
     """Ten calls, one connection."""
     llm = make_llm()
     opened = set()
     for _ in range(10):
-        await colour(llm, "chat", USER)
+        await caller(llm, "chat", USER)
         opened |= {id(connection) for connection in service.connections}
 
     assert len(opened) == 1
@@ -422,17 +568,17 @@ async def test_context_managers_close(service, make_llm):
     llm.close()
 
 
-async def test_the_callers_own_clients_are_used(service, make_llm, colour):
+async def test_the_callers_own_clients_are_used(service, make_llm, caller):
     """And not closed."""
     seen = []
     own, aown = httpx.Client(event_hooks={"request": [seen.append]}), httpx.AsyncClient()
     llm = make_llm(http_client=own, async_http_client=aown)
-    await colour(llm, "chat", USER)
+    await caller(llm, "chat", USER)
     llm.close()
 
     assert not own.is_closed
     assert not aown.is_closed
-    assert len(seen) == (0 if colour.is_async else 1)
+    assert len(seen) == (0 if caller.is_async else 1)
     await asyncio.to_thread(own.close)
     await aown.aclose()
 
@@ -452,7 +598,7 @@ async def test_the_callers_own_clients_are_used(service, make_llm, colour):
 )
 def test_metadata(options, window, tools):
     """Window and tools follow the model family; the user knows better."""
-    metadata = AzureAICompletionsModel(URL, KEY, **options).metadata
+    metadata = AzureAI(URL, KEY, **options).metadata
 
     assert (metadata.context_window, metadata.is_function_calling_model, metadata.is_chat_model) == (
         window,
@@ -465,12 +611,12 @@ def test_metadata(options, window, tools):
 def test_a_single_model_url_names_its_model():
     """The deployment in the path is a hint too."""
     url = "https://r.openai.azure.com/openai/deployments/gpt-4.1-mini"
-    assert AzureAICompletionsModel(url, KEY).metadata.context_window == 1_047_576
+    assert AzureAI(url, KEY).metadata.context_window == 1_047_576
 
 
 def test_an_unknown_window_is_large_and_said_once(caplog):
     """3,900 tokens would cut every document into a call of its own."""
-    llm = AzureAICompletionsModel(URL, KEY, model="window-nobody-knows")
+    llm = AzureAI(URL, KEY, model="window-nobody-knows")
     windows = [llm.metadata.context_window for _ in range(3)]
 
     assert windows == [128_000] * 3
@@ -481,15 +627,13 @@ def test_an_unknown_window_is_large_and_said_once(caplog):
 
 def test_num_output_is_the_users():
     """Explicit, or the limit of answers; never the model's maximum."""
-    assert AzureAICompletionsModel(URL, KEY, max_tokens=50).metadata.num_output == 50
-    assert AzureAICompletionsModel(URL, KEY, max_tokens=50, num_output=99).metadata.num_output == 99
+    assert AzureAI(URL, KEY, max_tokens=50).metadata.num_output == 50
+    assert AzureAI(URL, KEY, max_tokens=50, num_output=99).metadata.num_output == 99
 
 
 def test_traces_know_model_and_temperature():
     """And where the request goes, without anything secret."""
-    payload = AzureAICompletionsModel(
-        URL + "?key=planted-query", KEY, model="m", temperature=0, max_tokens=5
-    ).to_payload()
+    payload = AzureAI(URL + "?key=planted-query", KEY, model="m", temperature=0, max_tokens=5).to_payload()
 
     assert payload.items() >= {
         "model": "m", "model_name": "m", "temperature": 0, "max_tokens": 5, "endpoint_kind": "serverless",
@@ -498,8 +642,8 @@ def test_traces_know_model_and_temperature():
 
 
 @pytest.mark.parametrize(("model", "field"), [("o3-mini", "max_completion_tokens"), ("gpt-4o", "max_tokens")])
-async def test_the_output_limit_is_spelt_as_the_model_wants(service, make_llm, colour, model, field):
+async def test_the_output_limit_is_spelt_as_the_model_wants(service, make_llm, caller, model, field):
     """Also where only `base_model` says what it is."""
-    await colour(make_llm(model="mine", base_model=model, max_tokens=5), "chat", USER)
+    await caller(make_llm(model="mine", base_model=model, max_tokens=5), "chat", USER)
 
     assert {"max_tokens": 5, "max_completion_tokens": 5}.items() & service.last.body.items() == {(field, 5)}

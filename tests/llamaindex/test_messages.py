@@ -33,9 +33,9 @@ PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
 def sent(service, make_llm):
     """Sends messages and gives the wire form that left."""
 
-    async def send(*messages, colour=None, path="/serverless/chat", **options):
+    async def send(*messages, caller=None, path="/serverless/chat", **options):
         llm = make_llm(path, **options)
-        await (colour(llm, "chat", list(messages)) if colour else llm.achat(list(messages)))
+        await (caller(llm, "chat", list(messages)) if caller else llm.achat(list(messages)))
         return service.last.body["messages"]
 
     return send
@@ -61,14 +61,14 @@ async def test_roles(sent, role, wire):
     assert await sent(ChatMessage(role=role, content="x")) == [{"role": wire, "content": "x"}]
 
 
-async def test_all_text_is_one_string(sent, colour):
+async def test_all_text_is_one_string(sent, caller):
     """Some models refuse a list of parts even when it holds nothing but text."""
-    assert await sent(user(TextBlock(text="a"), TextBlock(text="b")), colour=colour) == [
+    assert await sent(user(TextBlock(text="a"), TextBlock(text="b")), caller=caller) == [
         {"role": "user", "content": "a\nb"}
     ]
 
 
-async def test_an_image_becomes_a_data_url(sent, colour, tmp_path):
+async def test_an_image_becomes_a_data_url(sent, caller, tmp_path):
     """Bytes, path and open file give the same part; detail is kept; an open file stays where it was."""
     path = tmp_path / "image.png"
     path.write_bytes(PNG)
@@ -80,7 +80,7 @@ async def test_an_image_becomes_a_data_url(sent, colour, tmp_path):
         ImageBlock(path=path),
         ImageBlock(image=stream if takes_files else PNG),
     ]
-    [message] = await sent(user(TextBlock(text="See"), *blocks), colour=colour)
+    [message] = await sent(user(TextBlock(text="See"), *blocks), caller=caller)
 
     urls = [part["image_url"]["url"] for part in message["content"][1:]]
     assert urls == [PNG_URL] * 3
@@ -91,6 +91,41 @@ async def test_an_image_becomes_a_data_url(sent, colour, tmp_path):
     assert stream.tell() == 5
 
 
+WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(12)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(PNG, "png"), (b"\xff\xd8\xff" + PNG, "jpeg"), (b"GIF89a" + PNG, "gif"), (b"BM" + PNG, "bmp"), (WEBP, "webp")],
+)
+async def test_the_format_of_an_image_is_that_of_its_bytes(sent, content, kind):
+    """Whatever the block says; the base64 that it holds goes as it stands."""
+    [message] = await sent(user(ImageBlock(image=content, image_mimetype="image/odd")))
+
+    url = message["content"][0]["image_url"]["url"]
+    assert url == f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+async def test_an_image_of_another_format_has_the_type_that_the_user_says(service, sent):
+    """Without that, it is an error that names it."""
+    heic = b"\x00\x00\x00\x18ftypheic" + bytes(12)
+    [message] = await sent(user(ImageBlock(image=heic, image_mimetype="image/heic")))
+
+    assert message["content"][0]["image_url"]["url"] == "data:image/heic;base64," + base64.b64encode(heic).decode()
+    with pytest.raises(ConfigurationError, match=r"messages\[0\] \(user\).*no PNG"):
+        await sent(user(ImageBlock(image=b"nothing at all")))
+    assert len(service.requests) == 1
+
+
+async def test_bytes_that_were_set_later_are_taken_too(sent):
+    """Which no block has brought into base64."""
+    block = ImageBlock(image=PNG)
+    block.image = PNG
+    [message] = await sent(user(block))
+
+    assert message["content"][0]["image_url"]["url"] == PNG_URL
+
+
 async def test_an_image_url_goes_as_it_is(sent):
     """A web address is for the service to fetch; a data URL is not coded twice."""
     remote = "https://example.com/a.png"
@@ -99,10 +134,10 @@ async def test_an_image_url_goes_as_it_is(sent):
     assert [part["image_url"]["url"] for part in message["content"]] == [remote, PNG_URL]
 
 
-async def test_audio_becomes_input_audio(sent, colour):
+async def test_audio_becomes_input_audio(sent, caller):
     """Data and format; a web address becomes an audio_url part."""
     blocks = [AudioBlock(audio=b"RIFF\x00\x01", format="wav"), AudioBlock(url="https://example.com/a.mp3")]
-    [message] = await sent(user(*blocks), colour=colour)
+    [message] = await sent(user(*blocks), caller=caller)
 
     assert message["content"] == [
         {"type": "input_audio", "input_audio": {"data": base64.b64encode(b"RIFF\x00\x01").decode(), "format": "wav"}},
@@ -110,39 +145,39 @@ async def test_audio_becomes_input_audio(sent, colour):
     ]
 
 
-async def test_audio_without_a_format_is_refused(service, sent, colour):
-    """The API has to be told, and guessing wrong costs more than asking."""
+async def test_audio_without_a_format_is_refused(service, sent, caller):
+    """The API requires it, and a wrong guess costs more than an error."""
     with pytest.raises(ConfigurationError, match="AudioBlock has no format"):
-        await sent(user(AudioBlock(audio=b"????")), colour=colour)
+        await sent(user(AudioBlock(audio=b"????")), caller=caller)
     assert service.requests == []
 
 
-async def test_a_text_document_becomes_text(sent, colour):
+async def test_a_text_document_becomes_text(sent, caller):
     """Any endpoint can read text."""
     block = DocumentBlock(data=b"Hello", title="a.txt", document_mimetype="text/plain")
-    assert await sent(user(block), colour=colour) == [{"role": "user", "content": "a.txt:\nHello"}]
+    assert await sent(user(block), caller=caller) == [{"role": "user", "content": "a.txt:\nHello"}]
 
 
-async def test_a_pdf_becomes_a_file_part_on_openai_routes_only(service, sent, colour):
+async def test_a_pdf_becomes_a_file_part_on_openai_routes_only(service, sent, caller):
     """The model-inference schema has no file part: a local error names the block."""
     block = DocumentBlock(data=b"%PDF-1.4", title="a.pdf", document_mimetype="application/pdf")
-    [message] = await sent(user(block), colour=colour, path="/openai/v1", model="gpt-4o")
+    [message] = await sent(user(block), caller=caller, path="/openai/v1", model="gpt-4o")
     data = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4").decode()
 
     assert message["content"] == [{"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]
     with pytest.raises(ConfigurationError, match=r"messages\[0\] \(user\): a DocumentBlock of type application/pdf"):
-        await sent(user(block), colour=colour)
+        await sent(user(block), caller=caller)
     assert len(service.requests) == 1
 
 
-async def test_what_the_api_has_no_place_for_is_refused_by_name(service, sent, colour):
+async def test_what_the_api_has_no_place_for_is_refused_by_name(service, sent, caller):
     """Nothing is dropped in silence."""
     with pytest.raises(ConfigurationError, match=r"messages\[0\] \(user\).*VideoBlock"):
-        await sent(user(VideoBlock(url="https://example.com/a.mp4")), colour=colour)
+        await sent(user(VideoBlock(url="https://example.com/a.mp4")), caller=caller)
     with pytest.raises(ConfigurationError, match="ImageBlock of the assistant"):
-        await sent(ChatMessage(role="assistant", blocks=[ImageBlock(image=PNG)]), colour=colour)
+        await sent(ChatMessage(role="assistant", blocks=[ImageBlock(image=PNG)]), caller=caller)
     with pytest.raises(ConfigurationError, match="ToolCallBlock"):
-        await sent(user(ToolCallBlock(tool_name="f")), colour=colour)
+        await sent(user(ToolCallBlock(tool_name="f")), caller=caller)
     assert service.requests == []
 
 
@@ -191,10 +226,10 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments":
         ),
     ],
 )
-async def test_tool_calls_in_history(sent, message, colour):
+async def test_tool_calls_in_history(sent, message, caller):
     """Blocks, dicts, or both: one wire call each, arguments as a string, no stray keys."""
     result = ChatMessage(role="tool", content="3", additional_kwargs={"tool_call_id": "c1", "session_id": "s"})
-    wire = await sent(user(TextBlock(text="q")), message, result, colour=colour)
+    wire = await sent(user(TextBlock(text="q")), message, result, caller=caller)
 
     assert wire[1:] == [
         {"role": "assistant", "tool_calls": [CALL]},
@@ -224,6 +259,41 @@ async def test_missing_call_ids_are_invented_and_match(sent):
         "function": {"name": "add", "arguments": "{}"},
     }
     assert wire[1]["tool_call_id"] == "call_1"
+
+
+def _calls(*ids):
+    blocks = [ToolCallBlock(tool_call_id=call_id, tool_name="add", tool_kwargs="{}") for call_id in ids]
+    return ChatMessage(role="assistant", blocks=blocks)
+
+
+def _answer(call_id, text):
+    return ChatMessage(role="tool", content=text, additional_kwargs={"tool_call_id": call_id} if call_id else {})
+
+
+@pytest.mark.parametrize(
+    ("turns", "ids"),
+    [
+        ([("c1", None), ("c1", "one"), (None, "two")], ["c1", "call_2"]),
+        ([(None, None), (None, "one"), (None, "two")], ["call_1", "call_2"]),
+        ([("c1", "c1"), ("c1", "one"), ("c1", "two")], ["c1", "c1_2"]),
+    ],
+    ids=["one missing", "both missing", "repeated"],
+)
+async def test_calls_and_results_refer_to_each_other(sent, caller, turns, ids):
+    """A call that was answered is not answered again; two calls of one message never have the same id."""
+    wire = await sent(_calls(*turns[0]), *(_answer(*turn) for turn in turns[1:]), caller=caller)
+
+    assert [call["id"] for call in wire[0]["tool_calls"]] == ids
+    assert [(m["tool_call_id"], m["content"]) for m in wire[1:]] == list(zip(ids, ["one", "two"], strict=True))
+
+
+async def test_an_id_that_comes_again_in_a_later_turn_stays(sent):
+    """Some providers count from the start in each turn."""
+    turn = [_calls("call_0"), _answer("call_0", "r")]
+    wire = await sent(*turn, *turn, _calls(None), _answer(None, "last"))
+
+    assert [m["tool_calls"][0]["id"] for m in wire[::2]] == [m["tool_call_id"] for m in wire[1::2]]
+    assert wire[1]["tool_call_id"] == wire[3]["tool_call_id"] == "call_0"
 
 
 async def test_a_result_without_a_call_is_refused(service, sent):
@@ -277,7 +347,7 @@ async def test_mistral_gets_its_order(sent):
     assert [m["role"] for m in plain] == ["user", "tool", "user", "system"]
 
 
-async def test_nothing_given_is_changed(service, make_llm, colour):
+async def test_nothing_given_is_changed(service, make_llm, caller):
     """Neither the list, nor its messages, nor the arguments."""
     call = ChatMessage(
         role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1})]
@@ -285,6 +355,6 @@ async def test_nothing_given_is_changed(service, make_llm, colour):
     history = [user(TextBlock(text="q")), call, _result(TextBlock(text="3")), user(ImageBlock(image=PNG))]
     options = {"extra_body": {"user": "u"}, "stop": ["x"]}
     before = copy.deepcopy((history, options))
-    await colour(make_llm(), "chat", history, **options)
+    await caller(make_llm(), "chat", history, **options)
 
     assert (history, options) == before

@@ -12,7 +12,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
 from azureai_core import ConfigurationError
-from llamaindex_azureai import AzureAICompletionsModel, AzureAIEmbeddingsModel
+from llamaindex_azureai import AzureAI, AzureAICompletionsModel, AzureAIEmbedding, AzureAIEmbeddingsModel
 
 URL = "https://name.services.ai.azure.com/models"
 KEY = "planted-key-0123456789abcdef"
@@ -150,13 +150,13 @@ USER = [ChatMessage(content="q")]
                              "allow_parallel_tool_calls": True, "tool_required": False}),
     ],
 )  # fmt: skip
-async def test_a_method_is_the_same(service, make_llm, colour, method, arguments):
+async def test_a_method_is_the_same(service, make_llm, caller, method, arguments):
     """Under its name, with its arguments."""
     llm = make_llm(model="gpt-4o")
     if method.startswith("stream"):
-        assert await colour.listed(llm, method, **arguments)
+        assert await caller.listed(llm, method, **arguments)
     else:
-        assert await colour(llm, method, **arguments)
+        assert await caller(llm, method, **arguments)
 
     assert len(service.requests) == 1
 
@@ -165,11 +165,17 @@ async def test_a_method_is_the_same(service, make_llm, colour, method, arguments
     ("method", "arguments"),
     [("get_text_embedding", ["a"]), ("get_query_embedding", ["a"]), ("get_text_embedding_batch", [["a"]])],
 )
-async def test_a_method_of_the_embeddings_is_the_same(service, colour, method, arguments):
+async def test_a_method_of_the_embeddings_is_the_same(service, caller, method, arguments):
     """Under its name, with its arguments."""
     model = AzureAIEmbeddingsModel(service.url + "/models", KEY, model_name="m")
 
-    assert await colour(model, method, *arguments)
+    assert await caller(model, method, *arguments)
+
+
+def test_the_names_of_old_are_the_classes_themselves():
+    """Not subclasses: `isinstance` holds both ways, and errors and traces name one class."""
+    assert AzureAICompletionsModel is AzureAI
+    assert AzureAIEmbeddingsModel is AzureAIEmbedding
 
 
 def test_what_is_read_from_the_objects_is_the_same():
@@ -188,17 +194,17 @@ def test_what_is_read_from_the_objects_is_the_same():
     ]
 
 
-async def test_model_extras_are_body_fields(service, make_llm, colour):
+async def test_model_extras_are_body_fields(service, make_llm, caller):
     """As the old class sent them: at the root of the body, for the model alone."""
-    await colour(make_llm(model_kwargs={"model_extras": {"safe_prompt": True}}), "chat", USER)
+    await caller(make_llm(model_kwargs={"model_extras": {"safe_prompt": True}}), "chat", USER)
 
     assert service.last.body["safe_prompt"] is True
     assert service.last.headers["extra-parameters"] == "pass-through"
 
 
-async def test_no_temperature_is_sent_unasked(service, make_llm, colour):
+async def test_no_temperature_is_sent_unasked(service, make_llm, caller):
     """The old class sent 0.1 always; here the service's default holds."""
-    await colour(make_llm(), "chat", USER)
+    await caller(make_llm(), "chat", USER)
 
     assert "temperature" not in service.last.body
 
@@ -206,7 +212,7 @@ async def test_no_temperature_is_sent_unasked(service, make_llm, colour):
 @pytest.mark.parametrize("name", ["temprature", "api_keys", "deployment"])
 def test_an_unknown_argument_is_an_error(name):
     """Not silently dropped."""
-    with pytest.raises(ConfigurationError, match=f"no argument {name}"):
+    with pytest.raises(ConfigurationError, match=f"no argument '{name}'"):
         AzureAICompletionsModel(URL, KEY, **{name: 1})
 
 

@@ -25,7 +25,7 @@ from azureai_core import (
     StreamInterruptedError,
     UnprocessableEntityError,
 )
-from llamaindex_azureai import AzureAICompletionsModel, AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel
+from llamaindex_azureai import AzureAI, AzureAIEmbedding, AzureAIMultiModalEmbedding
 
 PLACES = [
     ("serverless/mistral-large-2411", None),
@@ -58,17 +58,17 @@ class Sum(BaseModel):
 def chat(request, emulator):
     """The same model on each kind of endpoint."""
     path, model = request.param
-    return AzureAICompletionsModel(f"{emulator.url}/{path}", emulator.key, model=model)
+    return AzureAI(f"{emulator.url}/{path}", emulator.key, model=model)
 
 
 @pytest.fixture
 def gpt(emulator):
-    return AzureAICompletionsModel(f"{emulator.url}/openai/v1", emulator.key, model="gpt-4o")
+    return AzureAI(f"{emulator.url}/openai/v1", emulator.key, model="gpt-4o")
 
 
 @pytest.fixture
 def index(emulator):
-    embed_model = AzureAIEmbeddingsModel(f"{emulator.url}/serverless/cohere-embed-v3-english", emulator.key)
+    embed_model = AzureAIEmbedding(f"{emulator.url}/serverless/cohere-embed-v3-english", emulator.key)
     texts = ["The Eiffel tower stands in Paris.", "Mount Fuji is in Japan.", "The Nile flows through Egypt."]
     return VectorStoreIndex.from_documents([Document(text=text) for text in texts], embed_model=embed_model)
 
@@ -76,10 +76,10 @@ def index(emulator):
 # ---------------------------------------------------------------------------- retrieval
 
 
-async def test_rag_with_sources(chat, index, colour):
+async def test_rag_with_sources(chat, index, caller):
     """The question finds its text, and the answer is of the model."""
     engine = index.as_query_engine(llm=chat, similarity_top_k=1)
-    response = await colour(engine, "query", "Where does the Eiffel tower stand?")
+    response = await caller(engine, "query", "Where does the Eiffel tower stand?")
 
     assert "Eiffel" in response.source_nodes[0].get_content()
     assert "Paris" in str(response)
@@ -96,10 +96,10 @@ async def test_rag_streams_its_answer(chat, index):
     assert "Japan" in text
 
 
-async def test_citations(gpt, index, colour):
+async def test_citations(gpt, index, caller):
     """The engine numbers its sources."""
     engine = CitationQueryEngine.from_args(index, llm=gpt, similarity_top_k=2)
-    response = await colour(engine, "query", "Where is Mount Fuji?")
+    response = await caller(engine, "query", "Where is Mount Fuji?")
 
     assert response.source_nodes[0].get_text().startswith("Source 1:")
     assert str(response)
@@ -250,7 +250,7 @@ async def test_a_react_agent_needs_no_tools(service, llm):
 
 async def test_a_model_without_tools_gets_a_react_agent(emulator):
     """The workflow picks by the model's metadata."""
-    phi = AzureAICompletionsModel(f"{emulator.url}/serverless/phi-3-mini-4k-instruct", emulator.key)
+    phi = AzureAI(f"{emulator.url}/serverless/phi-3-mini-4k-instruct", emulator.key)
     workflow = AgentWorkflow.from_tools_or_functions([add], llm=phi)
 
     assert [type(agent) for agent in workflow.agents.values()] == [ReActAgent]
@@ -302,20 +302,20 @@ async def test_memory_in_a_database(chat, memory):
 # ---------------------------------------------------------------------------- images, errors
 
 
-async def test_an_image_is_seen(gpt, colour, png):
+async def test_an_image_is_seen(gpt, caller, png):
     """The emulator describes what it was sent."""
     blocks = [TextBlock(text="What is in this image?"), ImageBlock(image=png)]
-    response = await colour(gpt, "chat", [ChatMessage(role="user", blocks=blocks)])
+    response = await caller(gpt, "chat", [ChatMessage(role="user", blocks=blocks)])
 
     assert response.message.content
 
 
-async def test_image_embeddings(emulator, colour, png):
+async def test_image_embeddings(emulator, caller, png):
     """One vector per image, of the text model's length."""
-    model = AzureAIImageEmbeddingsModel(f"{emulator.url}/serverless/cohere-embed-v3-english", emulator.key)
-    [vector] = await colour(model, "get_image_embedding_batch", [png])
+    model = AzureAIMultiModalEmbedding(f"{emulator.url}/serverless/cohere-embed-v3-english", emulator.key)
+    [vector] = await caller(model, "get_image_embedding_batch", [png])
 
-    assert len(vector) == len(await colour(model, "get_query_embedding", "a dot"))
+    assert len(vector) == len(await caller(model, "get_query_embedding", "a dot"))
 
 
 def _chain(error):
@@ -362,7 +362,7 @@ def png():
 
 async def test_three_loops_of_agents(emulator):
     """An agent per `asyncio.run`, one model."""
-    llm = AzureAICompletionsModel(f"{emulator.url}/models", emulator.key, model="gpt-4o")
+    llm = AzureAI(f"{emulator.url}/models", emulator.key, model="gpt-4o")
 
     async def once():
         return str(await FunctionAgent(llm=llm, tools=TOOLS).run("What is 2 + 3? Use the tool add."))
@@ -383,7 +383,7 @@ def place(request):
 @pytest.fixture
 def scripted(service, make_llm, place):
     """Chat and embeddings on the scripted service."""
-    embed_model = AzureAIEmbeddingsModel(f"{service.url}/{place}", service.key, model="m", embed_batch_size=2)
+    embed_model = AzureAIEmbedding(f"{service.url}/{place}", service.key, model="m", embed_batch_size=2)
     return make_llm(f"/{place}", model="gpt-4o"), embed_model
 
 
@@ -396,13 +396,13 @@ def _indexed(embed_model, count=5):
     return VectorStoreIndex.from_documents(texts, embed_model=embed_model)
 
 
-async def test_rag_by_requests(service, scripted, colour, monkeypatch):
+async def test_rag_by_requests(service, scripted, caller, monkeypatch):
     """One request per batch of nodes, one for the question, one for the answer; exact counts."""
     llm, embed_model = scripted
     counter = TokenCountingHandler()
     monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([counter]))
     index = await asyncio.to_thread(_indexed, embed_model)
-    response = await colour(index.as_query_engine(llm=llm, similarity_top_k=2), "query", "What?")
+    response = await caller(index.as_query_engine(llm=llm, similarity_top_k=2), "query", "What?")
 
     assert str(response) == "Paris."
     assert _routes(service) == ["embeddings"] * 4 + ["completions"]
@@ -411,22 +411,22 @@ async def test_rag_by_requests(service, scripted, colour, monkeypatch):
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (11, 7)
 
 
-async def test_many_large_passages_are_one_request(service, scripted, colour):
+async def test_many_large_passages_are_one_request(service, scripted, caller):
     """The window is the model's, not 3,900 tokens."""
     llm, embed_model = scripted
     texts = [Document(text=f"Passage {n} " + "word " * 900) for n in range(10)]
     index = await asyncio.to_thread(VectorStoreIndex.from_documents, texts, embed_model=embed_model)
-    await colour(index.as_query_engine(llm=llm, similarity_top_k=10), "query", "What?")
+    await caller(index.as_query_engine(llm=llm, similarity_top_k=10), "query", "What?")
 
     assert _routes(service).count("completions") == 1
 
 
-async def test_citations_by_requests(service, scripted, colour):
+async def test_citations_by_requests(service, scripted, caller):
     """Numbered passages leave; the answer refers to them."""
     llm, embed_model = scripted
     index = await asyncio.to_thread(_indexed, embed_model, 2)
     service.will(service.embeds(["What?"]), service.says("It is so [1]."))
-    response = await colour(CitationQueryEngine.from_args(index, llm=llm, similarity_top_k=2), "query", "What?")
+    response = await caller(CitationQueryEngine.from_args(index, llm=llm, similarity_top_k=2), "query", "What?")
 
     assert _routes(service) == ["embeddings", "embeddings", "completions"]
     assert "Source 1:" in json.dumps(service.last.body["messages"])
@@ -573,7 +573,7 @@ def on_emulator(emulator):
         found = next(d for d in _deployments(emulator) if d["name"] == name)
         urls = found["urls"]
         url = next(iter(urls.values())) if isinstance(urls, dict) else urls[0]
-        return AzureAICompletionsModel(url, emulator.key, model=name, **options)
+        return AzureAI(url, emulator.key, model=name, **options)
 
     return make
 

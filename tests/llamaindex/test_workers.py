@@ -10,7 +10,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
 
-from llamaindex_azureai import AzureAIEmbeddingsModel
+from llamaindex_azureai import AzureAIEmbedding
 
 pytestmark = pytest.mark.timeout(90)  # a worker that dies while unpickling makes the pool wait for ever
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(90)  # a worker that dies while unpickling make
 @pytest.fixture
 def make(service):
     def make(**options):
-        return AzureAIEmbeddingsModel(
+        return AzureAIEmbedding(
             **{
                 "endpoint": service.url + "/models",
                 "credential": service.key,
@@ -57,7 +57,7 @@ def _vectors(nodes):
 
 
 @pytest.mark.parametrize("kind", ["key", "factory"])
-async def test_two_workers_give_the_vectors_of_one(service, make, tokens, documents, colour, kind):
+async def test_two_workers_give_the_vectors_of_one(service, make, tokens, documents, caller, kind):
     """Spawned or forked, with a key or a token credential made in the worker."""
     auth = (
         {"credential_factory": tokens.Credential, "credential": None, "allow_http_token": True}
@@ -68,7 +68,7 @@ async def test_two_workers_give_the_vectors_of_one(service, make, tokens, docume
     pipeline = IngestionPipeline(transformations=[SentenceSplitter(), model], disable_cache=True)
     single = _vectors(pipeline.run(documents=documents))
     before = len(service.requests)
-    double = _vectors(await colour(pipeline, "run", documents=documents, num_workers=2))
+    double = _vectors(await caller(pipeline, "run", documents=documents, num_workers=2))
 
     assert set(double) == set(single)
     assert {k: v[0] for k, v in double.items()} == {k: v[0] for k, v in single.items()}
@@ -78,15 +78,15 @@ async def test_two_workers_give_the_vectors_of_one(service, make, tokens, docume
 
 
 @pytest.mark.parametrize("workers", [None, 2])
-async def test_a_second_run_is_all_cache_hits(service, make, documents, colour, workers):
+async def test_a_second_run_is_all_cache_hits(service, make, documents, caller, workers):
     """The cache key is stable, also for another object of the same settings, and across processes."""
     if workers and not hasattr(llama_index.core.ingestion.pipeline, "_run_transformations_worker"):
         pytest.skip("workers of this version of the framework keep what they cached to themselves")
     pipeline = IngestionPipeline(transformations=[SentenceSplitter(), make()])
-    await colour(pipeline, "run", documents=documents, num_workers=workers)
+    await caller(pipeline, "run", documents=documents, num_workers=workers)
     sent = len(service.requests)
     pipeline.transformations = [SentenceSplitter(), make()]
-    nodes = await colour(pipeline, "run", documents=documents, num_workers=workers)
+    nodes = await caller(pipeline, "run", documents=documents, num_workers=workers)
 
     assert len(service.requests) == sent
     assert all(node.embedding for node in nodes)
