@@ -67,10 +67,10 @@ def called_url(report: Report) -> str:
 # ------------------------------------------------------------------ lines to copy
 
 _CLASSES = {
-    ("langchain_azureai", "chat"): "AzureAIChatCompletionsModel",
-    ("langchain_azureai", "embeddings"): "AzureAIEmbeddingsModel",
-    ("llamaindex_azureai", "chat"): "AzureAICompletionsModel",
-    ("llamaindex_azureai", "embeddings"): "AzureAIEmbeddingsModel",
+    ("langchain_azureai", "chat"): "ChatAzureAI",
+    ("langchain_azureai", "embeddings"): "AzureAIEmbeddings",
+    ("llamaindex_azureai", "chat"): "AzureAI",
+    ("llamaindex_azureai", "embeddings"): "AzureAIEmbedding",
 }
 
 

@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field
 import llamaindex_azureai
 from azureai_core import AzureAIError, Endpoint, InferenceClient
 from azureai_emulator import serve
-from langchain_azureai import AzureAIChatCompletionsModel
+from langchain_azureai import ChatAzureAI
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAT_MODEL, EMBEDDING_MODEL = "mistral-large-2411", "cohere-embed-v3-english"
@@ -88,9 +88,9 @@ class Trip(BaseModel):
 def langchain_chain(target: Target) -> None:
     """A chain whose tokens are printed as they arrive."""
     heading("LangChain: a chain, streamed token by token")
-    model = AzureAIChatCompletionsModel(**target.chat(), max_tokens=60)
+    model = ChatAzureAI(**target.chat(), max_tokens=60)
     prompt = ChatPromptTemplate.from_messages([("system", "Answer in one sentence."), ("user", "{question}")])
-    say("prompt | AzureAIChatCompletionsModel | StrOutputParser, asked about the sea:")
+    say("prompt | ChatAzureAI | StrOutputParser, asked about the sea:")
     pieces = 0
     for piece in (prompt | model | StrOutputParser()).stream({"question": "Why is the sea salty?"}):
         print(piece, end="", flush=True)
@@ -104,7 +104,7 @@ def langchain_chain(target: Target) -> None:
 def langgraph_agent(target: Target) -> None:
     """A LangGraph agent that calls two tools and uses their results."""
     heading("LangGraph: an agent with two tools")
-    agent = create_agent(AzureAIChatCompletionsModel(**target.chat()), tools=[get_weather, multiply])
+    agent = create_agent(ChatAzureAI(**target.chat()), tools=[get_weather, multiply])
     say(f"create_agent(model, tools=[get_weather, multiply]), asked: {AGENT_QUESTION!r}")
     messages = agent.invoke({"messages": [HumanMessage(AGENT_QUESTION)]})["messages"]
     for message in messages[1:]:
@@ -124,7 +124,7 @@ def langgraph_agent(target: Target) -> None:
 def structured_output(target: Target) -> None:
     """An answer as an instance of a Pydantic class."""
     heading("LangChain: structured output")
-    model = AzureAIChatCompletionsModel(**target.chat()).with_structured_output(Trip)
+    model = ChatAzureAI(**target.chat()).with_structured_output(Trip)
     request = 'Book a trip to Lisbon for 3 people, the reason is "a conference".'
     say(f"model.with_structured_output(Trip), given: {request}")
     trip = model.invoke(request)
@@ -148,26 +148,24 @@ def llamaindex_rag(target: Target) -> None:
 
 
 @contextmanager
-def embeddings(target: Target) -> Iterator[llamaindex_azureai.AzureAIEmbeddingsModel]:
+def embeddings(target: Target) -> Iterator[llamaindex_azureai.AzureAIEmbedding]:
     """The target's embedding model; the emulator's where the target has none, as a chat-only endpoint."""
     try:
-        model = llamaindex_azureai.AzureAIEmbeddingsModel(**target.embedding())
+        model = llamaindex_azureai.AzureAIEmbedding(**target.embedding())
         model.get_query_embedding("hello")
     except AzureAIError as error:
         say(f"{target.embedding_endpoint} has no embeddings for us: {error}")
         say("The local emulator embeds instead; AZURE_INFERENCE_EMBEDDING_ENDPOINT and _MODEL name another endpoint.")
         with serve() as emulator:
             base = f"{emulator.url}/models"
-            yield llamaindex_azureai.AzureAIEmbeddingsModel(
-                endpoint=base, credential=emulator.key, model=EMBEDDING_MODEL
-            )
+            yield llamaindex_azureai.AzureAIEmbedding(endpoint=base, credential=emulator.key, model=EMBEDDING_MODEL)
     else:
         yield model
 
 
 def ask_documents(target: Target, index: VectorStoreIndex) -> None:
     """A question whose answer streams, with its sources."""
-    llm = llamaindex_azureai.AzureAICompletionsModel(**target.chat())
+    llm = llamaindex_azureai.AzureAI(**target.chat())
     engine = index.as_query_engine(llm=llm, similarity_top_k=3, streaming=True)
     question = "Which Entra ID scope does a serverless endpoint expect?"
     say(f"asked: {question!r}; the answer as it streams:")
@@ -189,7 +187,7 @@ def ask_documents(target: Target, index: VectorStoreIndex) -> None:
 async def llamaindex_agent(target: Target) -> None:
     """A LlamaIndex FunctionAgent with the same tools."""
     heading("LlamaIndex: a FunctionAgent with the same two tools, streamed")
-    llm = llamaindex_azureai.AzureAICompletionsModel(**target.chat())
+    llm = llamaindex_azureai.AzureAI(**target.chat())
     agent = FunctionAgent(tools=[get_weather, multiply], llm=llm, system_prompt="You are a helpful assistant.")
     say(f"asked: {AGENT_QUESTION!r}")
     handler = agent.run(AGENT_QUESTION)
