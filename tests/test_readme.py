@@ -95,14 +95,14 @@ def family_row(label: str, profile: ModelProfile) -> list[str]:
 
 
 def _adapted(profile: ModelProfile) -> list[str]:
-    """What the client does for a model family on its own account, in the table's words."""
+    """The automatic adjustments for a model family, and its limits, in the table's words."""
     said = {
         "`max_tokens` is sent as `max_completion_tokens`": profile.max_tokens_field != "max_tokens",
-        "takes no `temperature`": not profile.sampling,
-        "a question after a tool's result is kept apart from it": not profile.user_after_tool,
-        "the system message joins the user's": not profile.system_role,
+        "no `temperature`": not profile.sampling,
+        "an assistant message is inserted between a tool result and a question": not profile.user_after_tool,
+        "the system message is merged into the user message": not profile.system_role,
         "tool results are sent as JSON": profile.json_tool_results,
-        "audio too": profile.audio,
+        "also takes audio": profile.audio,
     }
     return [words for words, applies in said.items() if applies]
 
