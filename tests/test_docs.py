@@ -239,13 +239,13 @@ def test_the_table_of_batch_callables_is_true(kind: Any, column: int, model: str
 
 
 def test_the_table_of_langchain_errors_is_the_mapping() -> None:
-    """Each of our errors is at once the error of LangChain's that stands beside it."""
+    """Each of our errors is also an instance of the LangChain error in its row."""
     from langchain_core import exceptions as theirs
 
     import azureai_core
     from langchain_azureai._errors import _matching
 
-    for ours, lc in documents.table(DOCS / "errors.md", "Which LangChain error"):
+    for ours, lc in documents.table(DOCS / "errors.md", "LangChain's error classes"):
         names = zip(re.findall(r"`(\w+)`", ours), itertools.cycle(re.findall(r"`(\w+)`", lc)), strict=False)
         for name, wanted in names:
             assert _matching(getattr(azureai_core, name)) is getattr(theirs, wanted), name
