@@ -196,7 +196,7 @@ def test_the_table_of_retry_fields_is_the_class() -> None:
     """Each field, and the default that stands beside it."""
     said = {
         name: default.strip("` ")
-        for names, _, defaults in documents.table(DOCS / "retries.md", "All of it in one place: `RetryPolicy`")
+        for names, _, defaults in documents.table(DOCS / "retries.md", "Configuration: `RetryPolicy`")
         for name, default in itertools.zip_longest(re.findall(r"`(\w+)`", names), defaults.split(","))
         if default is not None
     }
