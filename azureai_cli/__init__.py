@@ -12,13 +12,13 @@ else:
 
 
 def main() -> None:
-    """Runs the command line; without its libraries, says how to install them and ends with status 2."""
+    """Run the command line; if its libraries are missing, say how to install them and exit with status 2."""
     if _missing is not None:
-        print(  # noqa: T201  there is no library to print with
+        print(  # noqa: T201  the library for printing is missing
             f"azureai: {_missing}. Install the command line with: pip install 'azureai-adapters[cli]'", file=sys.stderr
         )
         raise SystemExit(2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every terminal and pipe has a sign such as the tick
+            stream.reconfigure(errors="replace")  # not every encoding has the tick
     app()

@@ -1,11 +1,11 @@
-"""The commands. Each loads what it needs when it runs, so that `--help` is quick."""
+"""The commands. Each imports what it needs when it runs, so that `--help` is fast."""
 
 import typer
 
 from azureai_core import __version__
 
 from ._chat import chat
-from ._connect import EXIT_CODES, stoppable
+from ._connect import EXIT_CODES, stops_on_interrupt
 from ._doctor import doctor
 from ._embed import embed
 from ._models import models
@@ -14,17 +14,17 @@ app = typer.Typer(
     name="azureai",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,  # among them may be the key
+    pretty_exceptions_show_locals=False,  # they may include the key
 )
 
 
 @app.callback()
 def azureai() -> None:
-    """Models on Azure AI from the command line: find out what they can do, chat, embed; and a local emulator."""
+    """Models on Azure AI: find out what a deployment can do, chat, embed files, or run the local emulator."""
 
 
 for command in (doctor, chat, embed):
-    app.command(epilog=EXIT_CODES)(stoppable(command))
+    app.command(epilog=EXIT_CODES)(stops_on_interrupt(command))
 app.add_typer(models)
 
 

@@ -1,4 +1,4 @@
-"""What `doctor`, `chat` and `embed` have in common: where to call, with which credential, and how a command ends."""
+"""What `doctor`, `chat` and `embed` share: the endpoint, the credential, error messages and exit codes."""
 
 import json
 import os
@@ -21,10 +21,10 @@ _KEY_VARIABLES = (KEY_VARIABLE, "AZUREAI_ENDPOINT_KEY")
 MODEL_VARIABLE = "AZURE_INFERENCE_MODEL"
 
 
-class Exit(IntEnum):
-    """How a command ends."""
+class ExitCode(IntEnum):
+    """The exit codes of all commands."""
 
-    FINE = 0
+    SUCCESS = 0
     FAILED = 1
     USAGE = 2
     UNREACHABLE = 3
@@ -34,8 +34,8 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 fine, 1 reached but something essential failed, 2 wrong usage, 3 not reachable (name, network, TLS, "
-    "timeout), 4 not authorised, 5 no such route, deployment or api-version, 130 stopped by Ctrl-C."
+    "Exit codes: 0 success, 1 reached but something essential failed, 2 wrong usage, 3 not reachable (name, network, "
+    "TLS, timeout), 4 not authorised, 5 no such route, deployment or api-version, 130 stopped by Ctrl-C."
 )
 
 Url = Annotated[
@@ -59,7 +59,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The deployment's name, where one URL serves many.",
+        help="The deployment's name, if one URL serves many.",
         envvar=MODEL_VARIABLE,
         show_default=False,
     ),
@@ -69,60 +69,64 @@ KeyEnv = Annotated[
     typer.Option(
         "--key-env",
         metavar="NAME",
-        help=f"The environment variable that holds the key. Default: {KEY_VARIABLE}; else you are asked for it.",
+        help=f"The environment variable that holds the key. Default: {KEY_VARIABLE}; if unset, you are asked for it.",
         show_default=False,
     ),
 ]
-Entra = Annotated[bool, typer.Option("--entra", help="Use an Entra ID token (DefaultAzureCredential), not a key.")]
+Entra = Annotated[
+    bool, typer.Option("--entra", help="Use an Entra ID token (DefaultAzureCredential) instead of a key.")
+]
 Scope = Annotated[
     str | None,
-    typer.Option(metavar="SCOPE", help="The scope of the token, if not the endpoint's own.", show_default=False),
+    typer.Option(
+        metavar="SCOPE", help="The scope of the token. Default: that of the endpoint kind.", show_default=False
+    ),
 ]
 ApiVersion = Annotated[
-    str | None, typer.Option(metavar="VERSION", help="Wins over one in the URL.", show_default=False)
+    str | None, typer.Option(metavar="VERSION", help="Overrides the one in the URL.", show_default=False)
 ]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Seconds for connecting and for each read.", min=0.001)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def complain(text: str) -> None:
-    """One sentence on stderr."""
+def print_error(text: str) -> None:
+    """Print one sentence on stderr."""
     Console(stderr=True, highlight=False).print("azureai: " + text, markup=False, soft_wrap=True)
 
 
-def stop(text: str, code: Exit) -> typer.Exit:
-    """The end of a command, its sentence said. To be raised."""
-    complain(text)
+def exit_with(text: str, code: ExitCode) -> typer.Exit:
+    """Print an error; returns the exception that ends the command, to be raised."""
+    print_error(text)
     return typer.Exit(code)
 
 
 P = ParamSpec("P")
 
 
-def stoppable(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, ended by Ctrl-C with a word and status 130, wherever it is: also at a question."""
+def stops_on_interrupt(command: Callable[P, None]) -> Callable[P, None]:
+    """The command; Ctrl-C ends it with a message and status 130, also at a prompt."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except (KeyboardInterrupt, typer.Abort):
-            raise stop("Stopped.", Exit.INTERRUPTED) from None
+            raise exit_with("Stopped.", ExitCode.INTERRUPTED) from None
 
     return run
 
 
 def print_json(value: dict[str, Any], indent: int | None = None) -> None:
-    """One JSON object on stdout; in ASCII alone where stdout is not UTF-8, so that it is the same object."""
+    """Print a JSON object on stdout, escaped to ASCII if stdout is not UTF-8."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     typer.echo(json.dumps(value, ensure_ascii=not is_utf8, indent=indent))
 
 
 @dataclass(frozen=True)
 class Target:
-    """A deployment as the user named it. The key never shows in its `repr`."""
+    """A deployment as the user named it. Its `repr` does not contain the key."""
 
     endpoint: Endpoint
     model: str | None
@@ -131,7 +135,7 @@ class Target:
     timeout: float | None = None
 
     def client(self, **options: Any) -> InferenceClient:
-        """A client of it."""
+        """A client for this deployment."""
         return InferenceClient(self.endpoint, self.secret.credential(), **self._options(options))
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +145,7 @@ class Target:
 
 
 class Secret:
-    """The key, where it came from, and whether a token is used in its place."""
+    """The key, the variable it came from, and whether a token is used instead."""
 
     def __init__(self, key: str | None, variable: str, *, entra: bool) -> None:
         self.key = key
@@ -152,16 +156,16 @@ class Secret:
         return f"Secret({self.variable}, entra={self.entra})"
 
     def as_key(self) -> "Secret":
-        """The key, also where a token is preferred."""
+        """The same with the key, even if a token was preferred."""
         return Secret(self.key, self.variable, entra=False)
 
     def credential(self) -> Any:
-        """What `InferenceClient` takes. Raises `ConfigurationError` without azure-identity."""
+        """The credential for `InferenceClient`. Raises `ConfigurationError` if azure-identity is missing."""
         return entra_credential() if self.entra else self.key
 
 
 def entra_credential() -> Any:
-    """A `DefaultAzureCredential`. Raises `ConfigurationError` when azure-identity is not installed."""
+    """A `DefaultAzureCredential`. Raises `ConfigurationError` if azure-identity is not installed."""
     try:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415  an extra, and slow to load
     except ImportError as error:
@@ -181,20 +185,21 @@ def target(
     api_version: str | None,
     timeout: float | None,
 ) -> Target:
-    """The deployment of a command's arguments; ends the command with status 2 when they are wrong or not enough."""
+    """The deployment that the arguments name; ends the command with status 2 if they are wrong or incomplete."""
     try:
         endpoint = Endpoint.parse(url, api_version) if url else Endpoint.from_environment(api_version)
     except ConfigurationError as error:
-        raise stop(error.message, Exit.USAGE) from None
+        raise exit_with(error.message, ExitCode.USAGE) from None
     if endpoint.needs_model and not model:
-        raise stop(
-            f"{endpoint.base_url} serves many models: say which with --model NAME, the deployment's name.", Exit.USAGE
+        raise exit_with(
+            f"{endpoint.base_url} serves many models: name one with --model NAME, the deployment's name.",
+            ExitCode.USAGE,
         )
     found = Target(endpoint, model, _secret(key_env, entra=entra), scope, timeout)
     try:
         found.client().close()
     except ConfigurationError as error:
-        raise stop(error.message, Exit.USAGE) from None
+        raise exit_with(error.message, ExitCode.USAGE) from None
     return found
 
 
@@ -202,26 +207,28 @@ def _secret(key_env: str | None, *, entra: bool) -> Secret:
     names = (key_env,) if key_env else _KEY_VARIABLES
     name = next((name for name in names if os.environ.get(name, "").strip()), None)
     if name is None and key_env and not entra:
-        raise stop(f"The environment variable {key_env} is not set. Set it, or choose another --key-env.", Exit.USAGE)
+        raise exit_with(
+            f"The environment variable {key_env} is not set. Set it, or choose another --key-env.", ExitCode.USAGE
+        )
     key = os.environ[name].strip() if name else None
     if key is None and not entra:
-        key = _asked_key()
+        key = _prompt_for_key()
     return Secret(key, name or key_env or KEY_VARIABLE, entra=entra)
 
 
-def _asked_key() -> str:
-    """A key typed without echo; a command line would leave it in the shell's history."""
+def _prompt_for_key() -> str:
+    """A key typed without echo; on a command line it would stay in the shell's history."""
     if not sys.stdin.isatty():
-        raise stop(f"No key: set the environment variable {KEY_VARIABLE}, or use --entra.", Exit.USAGE)
+        raise exit_with(f"No key: set the environment variable {KEY_VARIABLE}, or use --entra.", ExitCode.USAGE)
     with suppress(EOFError):  # Ctrl-D
         return getpass("Key (not shown): ").strip()
     return ""
 
 
-def clean(text: str, *, lines: bool = False) -> str:
-    r"""Text of a service as a terminal may show it: no control characters, which could rewrite the screen.
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Text from the service without control characters, which could rewrite the screen.
 
-    >>> clean("a\x1b[2Jb\n")
+    >>> printable("a\x1b[2Jb\n")
     'a [2Jb '
     """
     kept = "\n\t" if lines else ""

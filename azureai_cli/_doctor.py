@@ -1,4 +1,4 @@
-"""`azureai doctor`: what an endpoint is, what works there, and the lines to paste."""
+"""`azureai doctor`: what an endpoint is, what works there, and code to paste."""
 
 import sys
 from typing import Annotated, Literal
@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import _connect
-from ._connect import ApiVersion, AsJson, Entra, Exit, KeyEnv, Model, Scope, Target, Timeout, Url
+from ._connect import ApiVersion, AsJson, Entra, ExitCode, KeyEnv, Model, Scope, Target, Timeout, Url
 
 Only = Annotated[
     Literal["chat", "embeddings"] | None,
-    typer.Option(help="What the deployment is for, if it shall not be found out.", show_default=False),
+    typer.Option(help="Skip auto-detection: what the deployment is for.", show_default=False),
 ]
 
 
@@ -25,14 +25,14 @@ def doctor(
     api_version: ApiVersion = None,
     timeout: Timeout = 120.0,
     only: Only = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the requests are sent.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send the requests without asking first.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find out what an endpoint is and what its deployment can do.
 
-    Says which URL is called, which credential works, and for each capability
-    whether the service did it (✓), refused or ignored it (✗), or left it open
-    (?). Then come the lines for LangChain and LlamaIndex that fit.
+    Prints the URL that is called, which credentials work, and for each
+    capability whether the service did it (✓), refused or ignored it (✗), or
+    whether that is not clear (?); then matching LangChain and LlamaIndex code.
     """
     target = _connect.target(
         url, model=model, key_env=key_env, entra=entra, scope=scope, api_version=api_version, timeout=timeout
@@ -42,21 +42,21 @@ def doctor(
 
 
 def _check_consent(target: Target, only: Literal["chat", "embeddings"] | None, *, yes: bool) -> None:
-    """Says what it will cost, and asks where somebody can answer."""
+    """Print what it will cost; in a terminal, ask for consent."""
     from ._examine import cost  # noqa: PLC0415
 
     calls, tokens = cost(only)
     console = Console(stderr=True, highlight=False)
     console.print(
-        f"This sends up to {calls} requests to {target.endpoint.host}, about {tokens:,} tokens in all, "
-        "and more where the model reasons.",
+        f"This sends up to {calls} requests to {target.endpoint.host}, about {tokens:,} tokens in total, "
+        "more if the model reasons.",
         markup=False,
     )
-    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True, err=True):
-        raise _connect.stop("Nothing was sent.", Exit.FINE)
+    if not yes and sys.stdin.isatty() and not typer.confirm("Continue?", default=True, err=True):
+        raise _connect.exit_with("Nothing was sent.", ExitCode.SUCCESS)
 
 
-def _run(target: Target, only: Literal["chat", "embeddings"] | None, *, as_json: bool) -> Exit:
+def _run(target: Target, only: Literal["chat", "embeddings"] | None, *, as_json: bool) -> ExitCode:
     from ._examine import examine, steps  # noqa: PLC0415
     from ._report import as_json as to_json  # noqa: PLC0415
     from ._screen import show  # noqa: PLC0415
@@ -68,11 +68,11 @@ def _run(target: Target, only: Literal["chat", "embeddings"] | None, *, as_json:
         _connect.print_json(to_json(report), indent=2)
     else:
         show(report, Console(highlight=False))
-    return report.exit
+    return report.exit_code
 
 
 def progress() -> Progress:
-    """A bar on stderr, gone when it is done; none where nobody looks."""
+    """A progress bar on stderr, removed at the end; none if stderr is not a terminal."""
     console = Console(stderr=True)
     columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

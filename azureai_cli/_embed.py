@@ -1,4 +1,4 @@
-"""`azureai embed`: the vectors of a file of texts, in order, in a job that can be interrupted."""
+"""`azureai embed`: the vectors of the texts in a file, in order, as a job that can be resumed."""
 
 import time
 from collections import deque
@@ -25,13 +25,13 @@ from azureai_core import (
 )
 
 from . import _connect
-from ._connect import ApiVersion, AsJson, Entra, Exit, KeyEnv, Model, Scope, Target, Timeout, UrlOption
-from ._diagnosis import diagnose, said
-from ._rows import Part, Plan, Row, Source, check_parquet, line_of, source
+from ._connect import ApiVersion, AsJson, Entra, ExitCode, KeyEnv, Model, Scope, Target, Timeout, UrlOption
+from ._diagnosis import diagnose, service_message
+from ._rows import JobSettings, PartFile, Row, Source, check_parquet, output_line, source
 
 OnError = Literal["stop", "skip"]
 
-File = Annotated[str, typer.Argument(help="Text lines, or JSON Lines (.jsonl); - is stdin.", metavar="FILE")]
+File = Annotated[str, typer.Argument(help="A text per line, or JSON Lines (.jsonl); - is stdin.", metavar="FILE")]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -44,25 +44,25 @@ Output = Annotated[
 ]
 TextField = Annotated[
     str | None,
-    typer.Option(
-        "--field", metavar="NAME", help="The field of the text in JSON Lines. Default: text.", show_default=False
-    ),
+    typer.Option("--field", metavar="NAME", help="The text's field in JSON Lines. Default: text.", show_default=False),
 ]
-IdField = Annotated[str, typer.Option(metavar="NAME", help="The field that is kept to tell the rows apart.")]
+IdField = Annotated[
+    str, typer.Option(metavar="NAME", help="The field that identifies a row; it is copied to the output.")
+]
 Dimensions = Annotated[
     int | None, typer.Option(metavar="N", help="The length of the vectors.", min=1, show_default=False)
 ]
 InputType = Annotated[
     Literal["query", "document", "text"] | None,
-    typer.Option(help="What the texts are, where the model knows a difference.", show_default=False),
+    typer.Option(help="What the texts are, if the model distinguishes that.", show_default=False),
 ]
-AtError = Annotated[OnError, typer.Option(help="At a text that cannot be embedded.")]
+AtError = Annotated[OnError, typer.Option(help="What to do with a text that cannot be embedded.")]
 BatchSize = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Texts of one request. Default: what the model takes.", min=1, show_default=False),
+    typer.Option(metavar="N", help="Texts per request. Default: the model's maximum.", min=1, show_default=False),
 ]
-Concurrency = Annotated[int, typer.Option(metavar="N", help="Requests in flight, 1 to 64.", min=1, max=64)]
-Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, also where a part or the output is there.")]
+Concurrency = Annotated[int, typer.Option(metavar="N", help="Concurrent requests, 1 to 64.", min=1, max=64)]
+Restart = Annotated[bool, typer.Option("--restart", help="Start over, even if a part file or the output exists.")]
 
 
 def embed(
@@ -85,18 +85,18 @@ def embed(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed the texts of a file, one row of output each, in the same order.
+    """Embed the texts of a file: one row of output per text, in the same order.
 
-    What is done is kept in OUTPUT.part: the same command goes on where the last
-    one stopped. With --on-error skip, a text that cannot be embedded becomes a
-    row with its error, and the exit code is 1.
+    Finished rows are kept in OUTPUT.part: the same command resumes where the
+    last one stopped. With --on-error skip, a text that cannot be embedded becomes
+    a row with its error, and the exit code is 1.
     """
     target = _connect.target(
         endpoint, model=model, key_env=key_env, entra=entra, scope=scope, api_version=api_version, timeout=timeout
     )
     options = {"dimensions": dimensions, "input_type": input_type}
     sizes = {"batch_size": batch_size, "max_concurrency": concurrency}
-    with _wrong_usage():
+    with _usage_errors():
         texts = source(file, text_field, id_field)
         job = _Job(target, texts, _output(texts, output), options, sizes, on_error)
         code = job.run(restart=restart)
@@ -106,27 +106,27 @@ def embed(
 
 
 @contextmanager
-def _wrong_usage() -> Iterator[None]:
-    """Ends the command with status 2 where a file or an argument is not as it must be."""
+def _usage_errors() -> Iterator[None]:
+    """End the command with status 2 if a file or an argument is invalid."""
     try:
         yield
     except ConfigurationError as error:
-        raise _connect.stop(error.message, Exit.USAGE) from None
+        raise _connect.exit_with(error.message, ExitCode.USAGE) from None
     except OSError as error:
-        raise _connect.stop(f"{error.filename}: {error.strerror}.", Exit.USAGE) from None
+        raise _connect.exit_with(f"{error.filename}: {error.strerror}.", ExitCode.USAGE) from None
 
 
 def _output(texts: Source, output: Path | None) -> Path:
-    """Where the vectors go. Raises `ConfigurationError` for a place that cannot hold them."""
+    """The output file. Raises `ConfigurationError` if it cannot be written."""
     if output is None and texts.is_stdin:
-        raise ConfigurationError("Texts from stdin need a place for their vectors: pass --output FILE.")
+        raise ConfigurationError("For texts from stdin, name the output file: pass --output FILE.")
     found = output or Path(texts.path).with_suffix(".embeddings.jsonl")
     if found.suffix.lower() not in {".jsonl", ".ndjson", ".parquet"}:
-        raise ConfigurationError(f"{found} is no .jsonl or .parquet file, and no other form is written.")
+        raise ConfigurationError(f"{found} is not a .jsonl or .parquet file; other formats are not supported.")
     if not found.parent.is_dir():
         raise ConfigurationError(f"There is no folder {found.parent}.")
-    if not texts.is_stdin and Path(texts.path).resolve() in {found.resolve(), Part(found).path.resolve()}:
-        raise ConfigurationError(f"{found} would be written over the texts themselves: choose another --output.")
+    if not texts.is_stdin and Path(texts.path).resolve() in {found.resolve(), PartFile(found).path.resolve()}:
+        raise ConfigurationError(f"{found} would overwrite the texts themselves: choose another --output.")
     if found.suffix.lower() == ".parquet":
         check_parquet()
     return found
@@ -155,31 +155,31 @@ class _Job:
     on_error: OnError
     counts: _Counts = field(default_factory=_Counts)
     problem: str | None = None
-    _waiting: deque[Row] = field(default_factory=deque)
-    """Rows that were read and are not written yet: no more than the requests in flight hold."""
+    _pending: deque[Row] = field(default_factory=deque)
+    """Rows that were read but not written yet: at most those of the concurrent requests."""
 
-    def run(self, *, restart: bool) -> Exit:
-        """Embeds what is left, and puts the output in its place. Raises `ConfigurationError` before any request."""
+    def run(self, *, restart: bool) -> ExitCode:
+        """Embed the remaining rows and write the output. Raises `ConfigurationError` before any request."""
         if self.output.exists() and not restart:
             raise ConfigurationError(
-                f"{self.output} is there already: pass --restart to make it anew, or another --output."
+                f"{self.output} exists already: pass --restart to overwrite it, or another --output."
             )
         total, digest = self.texts.measure()
-        part, started = Part(self.output), time.monotonic()
+        part, started = PartFile(self.output), time.monotonic()
         try:
-            self.counts.resumed = part.begin(self._plan(digest), restart=restart or self.texts.is_stdin)
+            self.counts.resumed = part.begin(self._settings(digest), restart=restart or self.texts.is_stdin)
             return self._embed(part, total)
         finally:
             self.counts.seconds = time.monotonic() - started
             part.close()
 
-    def _plan(self, digest: str) -> Plan:
+    def _settings(self, digest: str) -> JobSettings:
         target = self.target
-        return Plan(
+        return JobSettings(
             digest, self.texts.field, self.texts.id_field, target.endpoint.base_url, target.model, **self.options
         )
 
-    def _embed(self, part: Part, total: int | None) -> Exit:
+    def _embed(self, part: PartFile, total: int | None) -> ExitCode:
         try:
             with self.target.client() as client, _progress() as bar:
                 task = bar.add_task("embedding", total=total, completed=self.counts.resumed)
@@ -188,100 +188,102 @@ class _Job:
                     bar.update(task, advance=len(lines))
             part.finish(self.output)
         except KeyboardInterrupt:
-            return self._stopped("Stopped.", part, Exit.INTERRUPTED)
+            return self._interrupted("Stopped.", part, ExitCode.INTERRUPTED)
         except _BadRowError as error:
             why = f"{self.texts.path}, line {error.row.line}: {error.row.error}. {_SKIPPING}"
-            return self._stopped(why, part, Exit.FAILED)
+            return self._interrupted(why, part, ExitCode.FAILED)
         except AzureAIError as error:
-            return self._stopped(self._sentence(error), part, diagnose(error, self.target).exit)
-        except OSError as error:  # the disk is full, or was taken away
-            return self._stopped(f"{error.filename or part.path}: {error.strerror}.", part, Exit.FAILED)
-        self._say(f"{self.output}: {self._told()}")
-        return Exit.FAILED if self.counts.errors else Exit.FINE
+            return self._interrupted(self._sentence(error), part, diagnose(error, self.target).exit_code)
+        except OSError as error:  # the disk is full, or was removed
+            return self._interrupted(f"{error.filename or part.path}: {error.strerror}.", part, ExitCode.FAILED)
+        self._print(f"{self.output}: {self._progress_text()}")
+        return ExitCode.FAILED if self.counts.errors else ExitCode.SUCCESS
 
     def _sentence(self, error: AzureAIError) -> str:
-        first = self._waiting[0].line if self._waiting else None
+        first = self._pending[0].line if self._pending else None
         sentence = diagnose(error, self.target).sentence()
-        if first is None or not _is_of_a_text(error):
+        if first is None or not _is_text_error(error):
             return sentence
-        return f"{self.texts.path}, in the lines from {first} on: {sentence} {_SKIPPING}"
+        return f"{self.texts.path}, from line {first} on: {sentence} {_SKIPPING}"
 
-    def _stopped(self, why: str, part: Part, code: Exit) -> Exit:
+    def _interrupted(self, why: str, part: PartFile, code: ExitCode) -> ExitCode:
         self.problem = why
-        _connect.complain(why)
+        _connect.print_error(why)
         if not self.texts.is_stdin:
-            self._say(f"{part.path} holds what is done: {self._told()}. The same command goes on from there.")
+            self._print(
+                f"{part.path} has the finished rows: {self._progress_text()}. The same command resumes from there."
+            )
         return code
 
-    def _told(self) -> str:
+    def _progress_text(self) -> str:
         counts = self.counts
-        before = f"{_many(counts.resumed, 'row')} of an earlier run, " if counts.resumed else ""
-        return f"{before}{counts.embedded:,} embedded, {counts.errors:,} with an error, {_many(counts.tokens, 'token')}"
+        before = f"{_plural(counts.resumed, 'row')} from an earlier run, " if counts.resumed else ""
+        return (
+            f"{before}{counts.embedded:,} embedded, {counts.errors:,} with an error, {_plural(counts.tokens, 'token')}"
+        )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
 
-    # -------------------------------------------------------------- rows in, lines out
-
     def _lines(self, client: InferenceClient) -> Iterator[list[str]]:
-        """The output's lines, batch by batch, in the input's order."""
+        """The lines of the output, batch by batch, in the order of the input."""
         rows = self.texts.rows(skip=self.counts.resumed)
         done = False
         while not done:
-            again, self._waiting = self._waiting, deque()
+            unwritten, self._pending = self._pending, deque()
             try:
-                for batch in client.embed_many(self._good(chain(again, rows)), **self.sizes, **self.options):
-                    yield self._written(batch)
+                for batch in client.embed_many(self._valid_texts(chain(unwritten, rows)), **self.sizes, **self.options):
+                    yield self._batch_lines(batch)
                 done = True
             except AzureAIError as error:
-                if self.on_error == "stop" or error.batch_size is None or not _is_of_a_text(error):
+                if self.on_error == "stop" or error.batch_size is None or not _is_text_error(error):
                     raise
-                yield from self._salvaged(client, error.batch_size, error)
-        if self.on_error == "stop" and self._waiting:
-            raise _BadRowError(self._waiting[0])
-        yield self._bad_lines()
+                yield from self._halved(client, error.batch_size, error)
+        if self.on_error == "stop" and self._pending:
+            raise _BadRowError(self._pending[0])
+        yield self._error_lines()
 
-    def _good(self, rows: Iterator[Row]) -> Iterator[str]:
-        """The texts that can be sent; every row is remembered until it is written."""
+    def _valid_texts(self, rows: Iterator[Row]) -> Iterator[str]:
+        """The texts that can be sent; every row is pending until it is written."""
         for row in rows:
-            self._waiting.append(row)
+            self._pending.append(row)
             if not row.error:
                 yield row.text
             elif self.on_error == "stop":
-                return  # what was sent before it is still waited for
+                return  # the requests that were sent before still finish
 
-    def _written(self, batch: Embeddings) -> list[str]:
-        """The lines of a batch, and of the bad rows before and between its texts."""
+    def _batch_lines(self, batch: Embeddings) -> list[str]:
+        """The lines of a batch, and of the invalid rows before and between its texts."""
         self._count(batch)
         lines: list[str] = []
         for vector in batch.vectors:
-            lines += self._bad_lines()
-            lines.append(line_of(self._waiting.popleft(), vector))
+            lines += self._error_lines()
+            lines.append(output_line(self._pending.popleft(), vector))
         return lines
 
-    def _bad_lines(self) -> list[str]:
-        """The lines of the bad rows that are next."""
+    def _error_lines(self) -> list[str]:
+        """The lines of the invalid rows at the head of the pending ones."""
         lines = []
-        while self._waiting and self._waiting[0].error:
-            lines.append(line_of(self._waiting.popleft(), None))
+        while self._pending and self._pending[0].error:
+            lines.append(output_line(self._pending.popleft(), None))
             self.counts.errors += 1
         return lines
 
-    def _salvaged(self, client: InferenceClient, size: int, refusal: AzureAIError) -> Iterator[list[str]]:
-        """The next `size` texts, refused together, in halves; one refused alone becomes a row with its error."""
+    def _halved(self, client: InferenceClient, size: int, refusal: AzureAIError) -> Iterator[list[str]]:
+        """The lines of `size` texts that were refused together: sent in halves; one refused alone gets an error row."""
         if size == 1:
-            lines = self._bad_lines()
+            lines = self._error_lines()
             self.counts.errors += 1
-            yield [*lines, line_of(self._waiting.popleft(), None, said(refusal, 200))]
+            yield [*lines, output_line(self._pending.popleft(), None, service_message(refusal, 200))]
             return
         for half in (size // 2, size - size // 2):
-            texts = list(islice((row.text for row in self._waiting if not row.error), half))
+            texts = list(islice((row.text for row in self._pending if not row.error), half))
             try:
-                yield self._written(client.embed(texts, **self.options))
+                yield self._batch_lines(client.embed(texts, **self.options))
             except AzureAIError as error:
-                if not _is_of_a_text(error):
+                if not _is_text_error(error):
                     raise
-                yield from self._salvaged(client, half, error)
+                yield from self._halved(client, half, error)
 
     def _count(self, batch: Embeddings) -> None:
         counts = self.counts
@@ -289,8 +291,8 @@ class _Job:
         counts.tokens += batch.usage.total_tokens if batch.usage else 0
         counts.size, counts.model = len(batch.vectors[0]), batch.model or counts.model
 
-    def summary(self, code: Exit) -> dict[str, Any]:
-        """The run for machines."""
+    def summary(self, code: ExitCode) -> dict[str, Any]:
+        """The run as a JSON object."""
         counts = self.counts
         return {
             "output": str(self.output) if self.problem is None else None,
@@ -311,20 +313,20 @@ _SKIPPING = "With --on-error skip, such a text becomes a row with its error."
 
 
 class _BadRowError(Exception):
-    """A row of the file that holds no text."""
+    """A row of the file that has no valid text."""
 
     def __init__(self, row: Row) -> None:
         super().__init__(row.error)
         self.row = row
 
 
-def _many(count: int, thing: str) -> str:
-    """A number of things: `1 row`, `2,000 rows`."""
+def _plural(count: int, thing: str) -> str:
+    """A count with its noun: `1 row`, `2,000 rows`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def _is_of_a_text(error: AzureAIError) -> bool:
-    """Whether it is the text's fault: the same request with another text might go through."""
+def _is_text_error(error: AzureAIError) -> bool:
+    """Whether the text caused it: the same request with another text might succeed."""
     if isinstance(error, APIConnectionError | ConfigurationError):
         return False
     refused = isinstance(error, BadRequestError | UnprocessableEntityError)

@@ -1,4 +1,4 @@
-"""The examination of a deployment: reach it, get in, see what it is, ask what it can do. No output."""
+"""The examination of a deployment: reach it, try the credentials, detect its task, run the probes. No output."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,10 +17,10 @@ from azureai_core import (
     profile_for,
 )
 
-from ._bench import Bench, Finding, Outcome, Probe, Verdict, run
-from ._connect import Exit, Target
-from ._diagnosis import Problem, blames_version, diagnose, is_web_page, said, wrong_version
+from ._connect import ExitCode, Target
+from ._diagnosis import Problem, blames_version, diagnose, is_web_page, service_message, wrong_version
 from ._probes import CHAT, EMBEDDINGS, HELLO
+from ._probing import Finding, Outcome, Probe, ProbeSession, Verdict, run
 
 Task = Literal["chat", "embeddings"]
 PROBES: dict[Task, tuple[Probe, ...]] = {"chat": CHAT, "embeddings": EMBEDDINGS}
@@ -30,11 +30,11 @@ _NO_INFO = {404, 405, 424}
 
 @dataclass
 class Report:
-    """All that an examination found."""
+    """The results of an examination."""
 
     target: Target
     info: ModelInfo | None = None
-    info_said: str = ""
+    info_error: str = ""
     auth: list[tuple[str, Outcome]] = field(default_factory=list)
     task: Task | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -43,18 +43,18 @@ class Report:
     tokens: int = 0
 
     @property
-    def exit(self) -> Exit:
-        """How the command ends."""
-        return self.problem.exit if self.problem else Exit.FINE
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command."""
+        return self.problem.exit_code if self.problem else ExitCode.SUCCESS
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
-        """The outcomes by the probe's name."""
+        """The outcomes by probe name."""
         return {finding.probe.name: finding.outcome for finding in self.findings}
 
 
 def cost(only: Task | None) -> tuple[int, int]:
-    """At most how many requests an examination sends, and about how many tokens they use."""
+    """The most requests that an examination sends, and about how many tokens they use."""
     plans = [PROBES[only]] if only else list(PROBES.values())
     calls = max(sum(probe.calls for probe in plan) for plan in plans)
     tokens = max(sum(probe.tokens for probe in plan) for plan in plans)
@@ -62,89 +62,83 @@ def cost(only: Task | None) -> tuple[int, int]:
 
 
 _FREE_CALLS = 6
-"""`/info`, two knocks for each header of a key or for the token, and another api-version after a refusal."""
+"""`/info`, two empty requests per key header or for the token, and one with another api-version after a refusal."""
 
 
 def steps(only: Task | None) -> int:
-    """How often `on_step` is called, at most."""
+    """The most calls of `on_step`."""
     return 2 + max(len(PROBES[task]) for task in ([only] if only else PROBES))
 
 
 def examine(target: Target, only: Task | None, on_step: Step) -> Report:
-    """The report on a deployment; what stops the examination is its `problem`."""
+    """The report on a deployment; an error that ends the examination is its `problem`."""
     report = Report(target)
     with target.client(negotiate=False) as client:
-        bench = Bench(client)
+        session = ProbeSession(client)
         try:
-            _examine(report, bench, only, on_step)
+            _examine(report, session, only, on_step)
         except AzureAIError as error:
             report.problem = _problem(error, report)
-        report.requests += bench.requests
-        report.tokens = bench.tokens
+        report.requests += session.requests
+        report.tokens = session.tokens
     return report
 
 
-def _examine(report: Report, bench: Bench, only: Task | None, on_step: Step) -> None:
+def _examine(report: Report, session: ProbeSession, only: Task | None, on_step: Step) -> None:
     on_step("/info")
-    _read_info(report, bench)
+    _read_info(report, session)
     on_step("credential")
     _try_credentials(report)
-    report.task = only or _task(report, bench)
-    _check_essential(report.task, bench)
-    for finding in run(PROBES[report.task], bench, lambda probe: on_step(probe.label)):
+    report.task = only or _task(report, session)
+    _check_essential(report.task, session)
+    for finding in run(PROBES[report.task], session, lambda probe: on_step(probe.label)):
         report.findings.append(finding)
 
 
-# ------------------------------------------------------------------ what it is
-
-
-def _read_info(report: Report, bench: Bench) -> None:
-    """Asks `/info`, which only single-model endpoints have. Raises when nothing can be reached at all."""
+def _read_info(report: Report, session: ProbeSession) -> None:
+    """Call `/info`, which only single-model endpoints have. Raises if the endpoint cannot be reached."""
     report.requests += 1
     try:
-        report.info = bench.client.info()
+        report.info = session.client.info()
     except APIConnectionError:
         raise
     except APIStatusError as error:
         missing = error.status_code in _NO_INFO
-        report.info_said = (
-            f"not served here ({error.status_code})" if missing else f"{error.status_code}: {said(error)}"
+        report.info_error = (
+            f"not served here ({error.status_code})" if missing else f"{error.status_code}: {service_message(error)}"
         )
     except AzureAIError as error:
-        report.info_said = said(error)
+        report.info_error = service_message(error)
 
 
-def _task(report: Report, bench: Bench) -> Task:
-    """What the deployment is for: as `/info` says, else by its name, else by trying."""
+def _task(report: Report, session: ProbeSession) -> Task:
+    """What the deployment is for: according to `/info`, else to its name, else to a request."""
     if report.info is not None and "embedding" in report.info.model_type:
         return "embeddings"
     name = report.info.model_name if report.info else report.target.model or report.target.endpoint.base_url
     if report.info is None and profile_for(name).embeddings:
         return "embeddings"
     try:
-        bench.hello = bench.complete(HELLO)
+        session.hello = session.complete(HELLO)
     except APIStatusError as error:
-        if error.status_code in {400, 404, 405, 422, 424} and _embeds(bench):
+        if error.status_code in {400, 404, 405, 422, 424} and _embeds(session):
             return "embeddings"
         raise
     return "chat"
 
 
-def _embeds(bench: Bench) -> bool:
+def _embeds(session: ProbeSession) -> bool:
     try:
-        bench.vector = bench.embed(["Hello"]).vectors[0]
+        session.vector = session.embed(["Hello"]).vectors[0]
     except AzureAIError:
         return False
     return True
 
 
-def _check_essential(task: Task, bench: Bench) -> None:
-    """Raises the error of a deployment that does not do the one thing it is for."""
+def _check_essential(task: Task, session: ProbeSession) -> None:
+    """Raises the error of a deployment that cannot do its main task."""
     probe = PROBES[task][0]
-    probe.run(bench)
-
-
-# ------------------------------------------------------------------ who may come in
+    probe.run(session)
 
 
 def _try_credentials(report: Report) -> None:
@@ -157,49 +151,50 @@ def _try_credentials(report: Report) -> None:
 
 
 _KEY_HEADERS = (("Authorization: Bearer", "api-key"), ("api-key", "authorization"))
-"""Each header, and the other one, which is left out then. Source: kinds disagree on which they read."""
+"""Each header, and the other one, which is removed. Endpoint kinds differ in which one they read."""
 
 
-def _try_header(report: Report, left_out: str) -> Outcome:
-    """Whether the key works in one header alone."""
-    import httpx  # noqa: PLC0415  loaded by now
+def _try_header(report: Report, removed: str) -> Outcome:
+    """Whether the key works without the other header."""
+    import httpx  # noqa: PLC0415  imported by now
 
-    def leave_out(request: httpx.Request) -> None:
-        request.headers.pop(left_out, None)
+    def remove_header(request: httpx.Request) -> None:
+        request.headers.pop(removed, None)
 
     target = replace(report.target, secret=report.target.secret.as_key())
-    with httpx.Client(event_hooks={"request": [leave_out]}, timeout=target.timeout or 60.0) as http:
-        return _let_in(report, target, http)
+    with httpx.Client(event_hooks={"request": [remove_header]}, timeout=target.timeout or 60.0) as http:
+        return _check_access(report, target, http)
 
 
 def _try_token(report: Report) -> Outcome:
-    return _let_in(report, report.target)
+    return _check_access(report, report.target)
 
 
-def _let_in(report: Report, target: Target, http: object = None) -> Outcome:
-    """Whether a credential gets past the door: what is refused then is the empty request, which costs nothing."""
+def _check_access(report: Report, target: Target, http: object = None) -> Outcome:
+    """Whether a credential is accepted: then the service refuses only the empty request, which costs nothing."""
     with target.client(negotiate=False, http_client=http) as client:
-        for knock in (_empty_chat, _empty_embeddings):
+        for send in (_empty_chat, _empty_embeddings):
             report.requests += 1
-            outcome = _knock(knock, client)
+            outcome = _access_outcome(send, client)
             if outcome is not None:
                 return outcome
     return Outcome(Verdict.UNCLEAR, "404")
 
 
-def _knock(knock: Callable[[InferenceClient], object], client: InferenceClient) -> Outcome | None:
-    """What a door said, or `None` where there is none."""
+def _access_outcome(send: Callable[[InferenceClient], object], client: InferenceClient) -> Outcome | None:
+    """Whether the service accepted the credential, or `None` if the route does not exist."""
     try:
-        knock(client)
+        send(client)
     except (AuthenticationError, PermissionDeniedError) as error:
-        return Outcome(Verdict.NO, f"{error.status_code}: {said(error)}")
-    except NotFoundError as error:  # to say that a deployment is not there, the service has let us in
+        return Outcome(Verdict.NO, f"{error.status_code}: {service_message(error)}")
+    except NotFoundError as error:  # a missing deployment is only reported to an accepted credential
         return Outcome(Verdict.YES) if error.code == "DeploymentNotFound" else None
     except APIStatusError as error:
         unclear = error.status_code in {405, 429} or error.status_code >= 500 or is_web_page(error)  # noqa: PLR2004
-        return Outcome(Verdict.UNCLEAR, f"{error.status_code}: {said(error)}") if unclear else Outcome(Verdict.YES)
+        if unclear:
+            return Outcome(Verdict.UNCLEAR, f"{error.status_code}: {service_message(error)}")
     except AzureAIError as error:
-        return Outcome(Verdict.UNCLEAR, said(error))
+        return Outcome(Verdict.UNCLEAR, service_message(error))
     return Outcome(Verdict.YES)
 
 
@@ -211,11 +206,8 @@ def _empty_embeddings(client: InferenceClient) -> object:
     return client.embed(["-"], extra={"input": []})
 
 
-# ------------------------------------------------------------------ why it failed
-
-
 def _problem(error: AzureAIError, report: Report) -> Problem:
-    """The diagnosis, by experiment where one is free: another api-version, no token spent."""
+    """The diagnosis; another api-version is tried first where that costs no tokens."""
     target = report.target
     works = _working_version(error, report)
     if works is not None:
@@ -224,7 +216,7 @@ def _problem(error: AzureAIError, report: Report) -> Problem:
 
 
 def _working_version(error: AzureAIError, report: Report) -> str | None:
-    """The kind's default api-version, where the one in use is another and that one gets further."""
+    """The kind's default api-version, if another one is in use and the default gets further."""
     endpoint = report.target.endpoint
     default = Endpoint.parse(endpoint.base_url).api_version
     maybe = isinstance(error, NotFoundError) or blames_version(error)

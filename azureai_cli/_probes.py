@@ -1,7 +1,7 @@
-"""The probes, as a table: what is asked of a deployment, and what its answer shows.
+"""The probes as a table: what is requested from a deployment, and how its answer is evaluated.
 
-`NO` stands only where the service refused, or where the answer proves that it ignored what was asked. A model that
-might have answered otherwise is `UNCLEAR`.
+`NO` means that the service refused, or that the answer proves that it ignored the request. If the model could have
+answered in another way, the outcome is `UNCLEAR`.
 """
 
 import json
@@ -15,11 +15,11 @@ from typing import Any
 
 from azureai_core import APIStatusError, Completion, Delta
 
-from ._bench import ANSWER_LIMIT, Bench, Outcome, Probe, Verdict
+from ._probing import ANSWER_LIMIT, Outcome, Probe, ProbeSession, Verdict
 
 YES, NO, UNCLEAR, NOTE = Verdict.YES, Verdict.NO, Verdict.UNCLEAR, Verdict.NOTE
 Payload = Mapping[str, Any]
-Judge = Callable[[Bench, Completion], Outcome]
+Evaluator = Callable[[ProbeSession, Completion], Outcome]
 
 
 def user(content: Any) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def _tool(name: str, what: str) -> dict[str, Any]:
 
 
 def _red_square(size: int = 32) -> bytes:
-    """A PNG, all red."""
+    """A PNG that is all red."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -60,7 +60,7 @@ _SCHEMA = {
 
 
 def _after_tool(result: str, *then: dict[str, Any]) -> Payload:
-    """A conversation with a tool's result. The id has nine letters and digits: Mistral's own API takes no other."""
+    """A conversation with a tool result. The id has nine letters and digits: Mistral's own API requires that."""
     function = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
     called = {
         "role": "assistant",
@@ -71,47 +71,51 @@ def _after_tool(result: str, *then: dict[str, Any]) -> Payload:
     return {"messages": [_PARIS, called, answered, *then], "tools": [WEATHER]}
 
 
-# ------------------------------------------------------------------ how a completion is judged
-
-
-def _shown(text: str, limit: int = 40) -> str:
+def _quoted(text: str, limit: int = 40) -> str:
     line = " ".join(text.split())
     return f"“{line if len(line) <= limit else line[: limit - 1] + '…'}”"
 
 
-def _taken(_bench: Bench, _answer: Completion) -> Outcome:
+def _accepted(_probing: ProbeSession, _answer: Completion) -> Outcome:
     return Outcome(YES)
 
 
-def _not_shown(answer: Completion, taken: str = "taken") -> Outcome:
-    """Not refused, and not seen in the answer either."""
+def _inconclusive(answer: Completion) -> Outcome:
+    """Not refused, but not evident in the answer either."""
     if answer.finish_reason == "length":
-        return Outcome(UNCLEAR, f"{taken}, but the answer was cut at {ANSWER_LIMIT} tokens")
-    return Outcome(UNCLEAR, f"{taken}; the answer does not show it: {_shown(answer.content)}")
+        return Outcome(UNCLEAR, f"accepted, but the answer was truncated at {ANSWER_LIMIT} tokens")
+    return Outcome(UNCLEAR, f"accepted, but not evident in the answer: {_quoted(answer.content)}")
 
 
-def _follows_code_word(_bench: Bench, answer: Completion) -> Outcome:
-    """Shows that the message was read. Whether as a system message or as the user's cannot be told from outside."""
-    return Outcome(YES) if _CODE_WORD in answer.content.upper() else _not_shown(answer)
+def _not_followed(answer: Completion) -> Outcome:
+    """Ignored, unless the answer was truncated before it could show anything."""
+    if answer.finish_reason == "length":
+        return _inconclusive(answer)
+    return Outcome(NO, f"ignored: {_quoted(answer.content)}")
 
 
-def _sees_red(bench: Bench, answer: Completion) -> Outcome:
+def _follows_code_word(_probing: ProbeSession, answer: Completion) -> Outcome:
+    """Whether the message was read; whether as a system or as a user message cannot be seen from outside."""
+    return Outcome(YES) if _CODE_WORD in answer.content.upper() else _inconclusive(answer)
+
+
+def _sees_red(session: ProbeSession, answer: Completion) -> Outcome:
     if re.search(r"\bred\b", answer.content, re.IGNORECASE):
         return Outcome(YES, "named the colour of a test image")
-    plain = bench.hello.usage if bench.hello else None
+    plain = session.hello.usage if session.hello else None
     if answer.usage and plain and answer.usage.prompt_tokens > plain.prompt_tokens + _LEAST_IMAGE_TOKENS:
         return Outcome(YES, f"read an image as {answer.usage.prompt_tokens - plain.prompt_tokens} tokens")
-    return _not_shown(answer)
+    return _inconclusive(answer)
 
 
 _LEAST_IMAGE_TOKENS = 60
 """More than the words around the image. Source: Azure OpenAI counts 85 tokens for a small image."""
 
 
-def _calls_a_tool(_bench: Bench, answer: Completion) -> Outcome:
+def _calls_a_tool(_probing: ProbeSession, answer: Completion) -> Outcome:
     if answer.tool_calls:
         return Outcome(YES, _call_text(answer))
-    return Outcome(UNCLEAR, f"taken, but it answered in words: {_shown(answer.content)}")
+    return Outcome(UNCLEAR, f"accepted, but answered with text: {_quoted(answer.content)}")
 
 
 def _call_text(answer: Completion) -> str:
@@ -119,53 +123,53 @@ def _call_text(answer: Completion) -> str:
     return f"called {call.name}({call.arguments[:40]})"
 
 
-def _calls_none(bench: Bench, answer: Completion) -> Outcome:
+def _calls_none(session: ProbeSession, answer: Completion) -> Outcome:
     if answer.tool_calls:
         return Outcome(NO, f"ignored: {_call_text(answer)}")
-    if bench.verdict("tools_auto") is YES:
+    if session.verdict("tools_auto") is YES:
         return Outcome(YES)
-    return Outcome(UNCLEAR, "no call, but none with auto either")
+    return Outcome(UNCLEAR, "no call, but none with tool_choice auto either")
 
 
-def _calls_because_it_must(_bench: Bench, answer: Completion) -> Outcome:
+def _calls_as_required(_probing: ProbeSession, answer: Completion) -> Outcome:
     if answer.tool_calls:
         return Outcome(YES, _call_text(answer))
-    return _not_shown(answer) if answer.finish_reason == "length" else Outcome(NO, f"ignored: {_shown(answer.content)}")
+    return _not_followed(answer)
 
 
-def _calls_get_time(bench: Bench, answer: Completion) -> Outcome:
+def _calls_get_time(session: ProbeSession, answer: Completion) -> Outcome:
     names = {call.name for call in answer.tool_calls}
     if names and names != {"get_time"}:
         return Outcome(NO, f"ignored: {_call_text(answer)}")
-    return _calls_because_it_must(bench, answer)
+    return _calls_as_required(session, answer)
 
 
-def _calls_twice(_bench: Bench, answer: Completion) -> Outcome:
+def _calls_twice(_probing: ProbeSession, answer: Completion) -> Outcome:
     count = len(answer.tool_calls)
     if count > 1:
         return Outcome(YES, f"{count} calls in one answer")
-    return Outcome(UNCLEAR, "one call, which may be its choice") if count else _not_shown(answer)
+    return Outcome(UNCLEAR, "one call, which may be the model's choice") if count else _inconclusive(answer)
 
 
-def _calls_once(bench: Bench, answer: Completion) -> Outcome:
+def _calls_once(session: ProbeSession, answer: Completion) -> Outcome:
     if len(answer.tool_calls) > 1:
         return Outcome(NO, f"ignored: {len(answer.tool_calls)} calls in one answer")
-    if answer.tool_calls and bench.verdict("parallel_tools") is YES:
-        return Outcome(YES, "one call in place of two")
-    return Outcome(UNCLEAR, "taken, but nothing shows that it matters")
+    if answer.tool_calls and session.verdict("parallel_tools") is YES:
+        return Outcome(YES, "one call instead of two")
+    return Outcome(UNCLEAR, "accepted, but no effect is evident")
 
 
-def _is_json(_bench: Bench, answer: Completion) -> Outcome:
+def _is_json(_probing: ProbeSession, answer: Completion) -> Outcome:
     if isinstance(_decoded(answer.content), dict):
         return Outcome(YES)
-    return _not_shown(answer) if answer.finish_reason == "length" else Outcome(NO, f"ignored: {_shown(answer.content)}")
+    return _not_followed(answer)
 
 
-def _fits_schema(_bench: Bench, answer: Completion) -> Outcome:
+def _fits_schema(_probing: ProbeSession, answer: Completion) -> Outcome:
     value = _decoded(answer.content)
     if isinstance(value, dict) and set(value) == {"town", "inhabitants"} and isinstance(value["inhabitants"], int):
         return Outcome(YES)
-    return _not_shown(answer) if answer.finish_reason == "length" else Outcome(NO, f"ignored: {_shown(answer.content)}")
+    return _not_followed(answer)
 
 
 def _decoded(text: str) -> Any:
@@ -175,95 +179,92 @@ def _decoded(text: str) -> Any:
         return None
 
 
-# ------------------------------------------------------------------ how a probe asks
+def _chat(evaluate: Evaluator, payload: Payload, **fields: Any) -> Callable[[ProbeSession], Outcome]:
+    return lambda session: evaluate(session, session.complete({**payload, **fields}))
 
 
-def _chat(judge: Judge, payload: Payload, **fields: Any) -> Callable[[Bench], Outcome]:
-    return lambda bench: judge(bench, bench.complete({**payload, **fields}))
+def _answers(session: ProbeSession) -> Outcome:
+    session.hello = session.hello or session.complete(HELLO)
+    return Outcome(YES, f"{_quoted(session.hello.content)} from {session.hello.model or 'a model without a name'}")
 
 
-def _answers(bench: Bench) -> Outcome:
-    bench.hello = bench.hello or bench.complete(HELLO)
-    return Outcome(YES, f"{_shown(bench.hello.content)} from {bench.hello.model or 'a model without a name'}")
+def _limit(field: str) -> Callable[[ProbeSession], Outcome]:
+    """Whether this field for the output limit is accepted; the first that is serves all later probes."""
 
-
-def _limit(field: str) -> Callable[[Bench], Outcome]:
-    """Whether a spelling of the output limit is taken; the first that is serves all later probes."""
-
-    def probe(bench: Bench) -> Outcome:
-        bench.complete({**HELLO, field: ANSWER_LIMIT}, limited=False)
-        bench.limit = bench.limit or {field: ANSWER_LIMIT}
+    def probe(session: ProbeSession) -> Outcome:
+        session.complete({**HELLO, field: ANSWER_LIMIT}, limited=False)
+        session.limit = session.limit or {field: ANSWER_LIMIT}
         return Outcome(YES)
 
     return probe
 
 
-def _streams(bench: Bench) -> Outcome:
-    """Streams without asking for usage; what comes of that is kept for the next probe."""
-    deltas = bench.stream(HELLO)
-    bench.findings["usage_unasked"] = _usage(deltas)
-    if _came_whole(deltas):
-        return Outcome(NO, "ignored: the answer came in one piece")
-    return Outcome(YES, f"{sum(bool(delta.content or delta.reasoning) for delta in deltas)} pieces")
+def _streams(session: ProbeSession) -> Outcome:
+    """Stream without requesting usage; whether usage came anyway is kept for a later probe."""
+    deltas = session.stream(HELLO)
+    session.findings["usage_unasked"] = _usage(deltas)
+    if _is_unstreamed(deltas):
+        return Outcome(NO, "ignored: the answer was not streamed")
+    return Outcome(YES, f"{sum(bool(delta.content or delta.reasoning) for delta in deltas)} chunks")
 
 
-def _came_whole(deltas: list[Delta]) -> bool:
+def _is_unstreamed(deltas: list[Delta]) -> bool:
     return any("message" in choice for delta in deltas for choice in delta.raw.get("choices") or ())
 
 
 def _usage(deltas: list[Delta]) -> Outcome:
-    if _came_whole(deltas):
-        return Outcome(UNCLEAR, "no stream to see it in")
+    if _is_unstreamed(deltas):
+        return Outcome(UNCLEAR, "not tested: no stream")
     usage = next((delta.usage for delta in deltas if delta.usage is not None), None)
-    return Outcome(YES, f"{usage.total_tokens} tokens") if usage else Outcome(NO, "the stream ended without it")
+    return Outcome(YES, f"{usage.total_tokens} tokens") if usage else Outcome(NO, "not in the stream")
 
 
-def _usage_unasked(bench: Bench) -> Outcome:
-    return bench.findings.get("usage_unasked") or Outcome(UNCLEAR, "no stream to see it in")
+def _usage_unasked(session: ProbeSession) -> Outcome:
+    return session.findings.get("usage_unasked") or Outcome(UNCLEAR, "not tested: no stream")
 
 
-def _usage_asked(bench: Bench) -> Outcome:
-    return _usage(bench.stream({**HELLO, "stream_options": {"include_usage": True}}))
+def _usage_asked(session: ProbeSession) -> Outcome:
+    return _usage(session.stream({**HELLO, "stream_options": {"include_usage": True}}))
 
 
-def _needs_tools(payload: Payload) -> Callable[[Bench], Outcome]:
-    """Not asked where no tool call is taken at all: the refusal would be of the tools."""
+def _needs_tools(payload: Payload) -> Callable[[ProbeSession], Outcome]:
+    """Skipped if the deployment refuses tools altogether: the refusal would be about the tools."""
 
-    def probe(bench: Bench) -> Outcome:
-        if all(bench.verdict(name) is NO for name in ("tools_auto", "tools_required", "tools_named")):
-            return Outcome(UNCLEAR, "not asked: the deployment takes no tools")
-        bench.complete(payload)
+    def probe(session: ProbeSession) -> Outcome:
+        if all(session.verdict(name) is NO for name in ("tools_auto", "tools_required", "tools_named")):
+            return Outcome(UNCLEAR, "not tested: the deployment accepts no tools")
+        session.complete(payload)
         return Outcome(YES)
 
     return probe
 
 
-def _reasoning(bench: Bench) -> Outcome:
-    """How the first answer showed its reasoning; costs nothing."""
-    answer = bench.hello
+def _reasoning(session: ProbeSession) -> Outcome:
+    """Where the first answer has its reasoning; costs nothing."""
+    answer = session.hello
     if answer is None:
-        return Outcome(UNCLEAR, "no answer to see it in")
+        return Outcome(UNCLEAR, "not tested: no answer")
     message = ((answer.raw.get("choices") or [{}])[0]).get("message") or {}
     if message.get("reasoning_content") or message.get("reasoning"):
-        return Outcome(NOTE, "apart, in reasoning_content", "reasoning_content")
+        return Outcome(NOTE, "separate, in reasoning_content", "reasoning_content")
     if str(message.get("content")).lstrip().startswith("<think>"):
         return Outcome(NOTE, "in the text, between <think> tags", "<think>")
     if answer.reasoning:
-        return Outcome(NOTE, "apart, in content parts", "parts")
+        return Outcome(NOTE, "separate, in content parts", "parts")
     if answer.usage and answer.usage.reasoning_tokens:
-        return Outcome(NOTE, f"out of sight: {answer.usage.reasoning_tokens} tokens in usage", "hidden")
-    return Outcome(NOTE, "none seen", "none")
+        return Outcome(NOTE, f"hidden: {answer.usage.reasoning_tokens} tokens in usage", "hidden")
+    return Outcome(NOTE, "none observed", "none")
 
 
 CHAT: tuple[Probe, ...] = (
     Probe("answers", "Answers a question", "Basics", _answers, 300),
     Probe("streaming", "Streaming", "Basics", _streams, 150),
-    Probe("usage_unasked", "Usage in streams, unasked", "Basics", _usage_unasked, 0, 0),
-    Probe("usage_asked", "Usage in streams, asked for", "Basics", _usage_asked, 150),
+    Probe("usage_unasked", "Usage in streams by default", "Basics", _usage_unasked, 0, 0),
+    Probe("usage_asked", "Usage in streams on request", "Basics", _usage_asked, 150),
     Probe("reasoning", "Reasoning", "Basics", _reasoning, 0, 0),
     Probe("max_tokens", "max_tokens", "Parameters", _limit("max_tokens")),
     Probe("max_completion_tokens", "max_completion_tokens", "Parameters", _limit("max_completion_tokens")),
-    Probe("temperature", "temperature", "Parameters", _chat(_taken, HELLO, temperature=0.5)),
+    Probe("temperature", "temperature", "Parameters", _chat(_accepted, HELLO, temperature=0.5)),
     Probe(
         "system_role",
         "System message",
@@ -292,7 +293,7 @@ CHAT: tuple[Probe, ...] = (
         "text_parts",
         "Content as a list of parts",
         "Messages",
-        _chat(_taken, {"messages": [user([{"type": "text", "text": HELLO["messages"][0]["content"]}])]}),
+        _chat(_accepted, {"messages": [user([{"type": "text", "text": HELLO["messages"][0]["content"]}])]}),
     ),
     Probe(
         "images",
@@ -328,7 +329,7 @@ CHAT: tuple[Probe, ...] = (
         "tools_required",
         "tool_choice required",
         "Tools",
-        _chat(_calls_because_it_must, {"messages": [user("Say hello.")]}, tools=[WEATHER], tool_choice="required"),
+        _chat(_calls_as_required, {"messages": [user("Say hello.")]}, tools=[WEATHER], tool_choice="required"),
     ),
     Probe(
         "tools_named",
@@ -395,35 +396,33 @@ CHAT: tuple[Probe, ...] = (
 )
 
 
-# ------------------------------------------------------------------ embeddings
-
 _TEXT = "The quick brown fox jumps over the lazy dog."
 MANY = 2049
-"""One more than Azure OpenAI takes at once, the most generous that is documented."""
+"""One more than Azure OpenAI accepts in one request, the highest documented limit."""
 
 
-def _embeds(bench: Bench) -> Outcome:
-    bench.vector = bench.vector or bench.embed([_TEXT]).vectors[0]
-    return Outcome(YES, f"{len(bench.vector)} dimensions", len(bench.vector))
+def _embeds(session: ProbeSession) -> Outcome:
+    session.vector = session.vector or session.embed([_TEXT]).vectors[0]
+    return Outcome(YES, f"{len(session.vector)} dimensions", len(session.vector))
 
 
-def _shortens(bench: Bench) -> Outcome:
-    whole = len(bench.vector or ()) or 256
-    got = len(bench.embed([_TEXT], dimensions=whole // 2).vectors[0])
+def _shortens(session: ProbeSession) -> Outcome:
+    whole = len(session.vector or ()) or 256
+    got = len(session.embed([_TEXT], dimensions=whole // 2).vectors[0])
     return Outcome(YES, f"{whole} → {got}") if got == whole // 2 else Outcome(NO, f"ignored: {got} dimensions")
 
 
-def _base64(bench: Bench) -> Outcome:
-    """Base64 carries float32 values; numbers in JSON are rounded to decimals, and so are none."""
-    vector = bench.embed([_TEXT], encoding_format="base64").vectors[0]
+def _base64(session: ProbeSession) -> Outcome:
+    """Base64 gives exact float32 values; decimal numbers in JSON are rounded, so they do not."""
+    vector = session.embed([_TEXT], encoding_format="base64").vectors[0]
     if array("f", vector).tolist() == vector:
         return Outcome(YES)
-    return Outcome(NO, "ignored: the vectors came as numbers")
+    return Outcome(NO, "ignored: the vectors are plain numbers")
 
 
-def _input_types(bench: Bench) -> Outcome:
-    query = bench.embed([_TEXT], input_type="query").vectors[0]
-    document = bench.embed([_TEXT], input_type="document").vectors[0]
+def _input_types(session: ProbeSession) -> Outcome:
+    query = session.embed([_TEXT], input_type="query").vectors[0]
+    document = session.embed([_TEXT], input_type="document").vectors[0]
     alike = _cosine(query, document)
     if alike > _SAME:
         return Outcome(NO, "ignored: query and document give the same vector")
@@ -439,13 +438,13 @@ def _cosine(a: list[float], b: list[float]) -> float:
     return dot / lengths if lengths else 1.0
 
 
-def _batch(bench: Bench) -> Outcome:
-    """How many texts one request takes, from what the refusal of too many says."""
+def _batch(session: ProbeSession) -> Outcome:
+    """How many texts one request may have, according to the refusal of too many."""
     try:
-        bench.embed(["a"] * MANY)
+        session.embed(["a"] * MANY)
     except APIStatusError as error:
         return _batch_limit(error)
-    return Outcome(NOTE, f"{MANY:,} texts at once were taken")
+    return Outcome(NOTE, f"at least {MANY:,} texts per request")
 
 
 # Cohere: "total number of texts must be at most 96 - received 128"; Azure OpenAI: "the max number of inputs is 2048".
@@ -457,12 +456,12 @@ def _batch_limit(error: APIStatusError) -> Outcome:
         return Outcome(UNCLEAR, f"{error.status_code}")
     named = [int(number) for number in _MOST.findall(error.message.split(" [", 1)[0]) if 0 < int(number) < MANY]
     if named:
-        return Outcome(NOTE, f"{max(named):,} texts at once", max(named))
-    return Outcome(NOTE, f"fewer than {MANY:,} texts at once")
+        return Outcome(NOTE, f"{max(named):,} texts per request", max(named))
+    return Outcome(NOTE, f"fewer than {MANY:,} texts per request")
 
 
-def _embeds_images(bench: Bench) -> Outcome:
-    return Outcome(YES, f"{len(bench.embed_image(IMAGE).vectors[0])} dimensions")
+def _embeds_images(session: ProbeSession) -> Outcome:
+    return Outcome(YES, f"{len(session.embed_image(IMAGE).vectors[0])} dimensions")
 
 
 EMBEDDINGS: tuple[Probe, ...] = (

@@ -1,19 +1,19 @@
-"""What a report says besides its table: JSON for machines, and lines to copy."""
+"""A report as JSON, and as code to paste."""
 
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 from azureai_core import Endpoint, ModelProfile, profile_for
 
-from ._bench import Outcome, Verdict
 from ._connect import KEY_VARIABLE
 from ._examine import Report
+from ._probing import Outcome, Verdict
 
 Json = dict[str, Any]
 
 
 def as_json(report: Report) -> Json:
-    """The report as one JSON object; its shape is in docs/command-line.md."""
+    """The report as one JSON object; docs/command-line.md describes it."""
     endpoint = report.target.endpoint
     usable = report.problem is None
     return {
@@ -30,18 +30,18 @@ def as_json(report: Report) -> Json:
         "auth": [{"name": name, **_outcome(outcome)} for name, outcome in report.auth],
         "task": report.task,
         "findings": [{"name": name, **_outcome(outcome)} for name, outcome in report.outcomes.items()],
-        "langchain": langchain_line(report) if usable else None,
-        "llamaindex": llamaindex_line(report) if usable else None,
+        "langchain": langchain_code(report) if usable else None,
+        "llamaindex": llamaindex_code(report) if usable else None,
         "profile": _profile_fields(report) if usable else None,
         "requests": report.requests,
         "tokens": report.tokens,
         "problem": _problem(report),
-        "exit_code": int(report.exit),
+        "exit_code": int(report.exit_code),
     }
 
 
 def _outcome(outcome: Outcome) -> Json:
-    return {"verdict": str(outcome.verdict), "said": outcome.said, "value": outcome.value}
+    return {"verdict": str(outcome.verdict), "said": outcome.detail, "value": outcome.value}
 
 
 def _info(report: Report) -> Json | None:
@@ -59,12 +59,10 @@ def _problem(report: Report) -> Json | None:
 
 
 def called_url(report: Report) -> str:
-    """The URL that requests of this deployment really go to; of its query, only the api-version."""
+    """The URL that requests of this deployment are sent to; of its query, only the api-version."""
     route = "/embeddings" if report.task == "embeddings" else "/chat/completions"
     return replace(report.target.endpoint, query=()).url(route)
 
-
-# ------------------------------------------------------------------ lines to copy
 
 _CLASSES = {
     ("langchain_azureai", "chat"): "ChatAzureAI",
@@ -74,13 +72,13 @@ _CLASSES = {
 }
 
 
-def langchain_line(report: Report) -> str:
-    """Python that makes the LangChain object for the deployment, the key read from the environment."""
+def langchain_code(report: Report) -> str:
+    """Python code that creates the LangChain object; it reads the key from the environment."""
     return _constructor(report, "langchain_azureai", _stream_usage(report))
 
 
-def llamaindex_line(report: Report) -> str:
-    """Python that makes the LlamaIndex object for the deployment."""
+def llamaindex_code(report: Report) -> str:
+    """Python code that creates the LlamaIndex object; it reads the key from the environment."""
     return _constructor(report, "llamaindex_azureai", {})
 
 
@@ -107,14 +105,14 @@ def _quoted(value: object) -> str:
 
 
 def _arguments(report: Report) -> Json:
-    """Only what is not so by default."""
+    """The arguments that differ from their defaults."""
     endpoint, target = report.target.endpoint, report.target
     given: Json = {"model": target.model} if endpoint.needs_model else {}
     if endpoint.api_version != Endpoint.parse(endpoint.base_url).api_version:
         given["api_version"] = endpoint.api_version
-    told = report.info.model_name if report.info else ""
-    if profile_for(_name(report)).family == "unknown" and profile_for(told).family != "unknown":
-        given["base_model"] = told
+    model_name = report.info.model_name if report.info else ""
+    if profile_for(_name(report)).family == "unknown" and profile_for(model_name).family != "unknown":
+        given["base_model"] = model_name
     token: Json = {"credential_scopes": [target.scope]} if target.scope else {}
     if endpoint.is_plain_http:
         token["allow_http_token"] = True
@@ -122,12 +120,12 @@ def _arguments(report: Report) -> Json:
 
 
 def _name(report: Report) -> str:
-    """The deployment's name as the user has it: the model, or the end of the URL."""
+    """The deployment's name: the model, or the end of the URL."""
     return report.target.model or report.target.endpoint.base_url.rsplit("/", 1)[-1]
 
 
 def _stream_usage(report: Report) -> Json:
-    """LangChain's switch, where streams tell their usage when asked, and nobody would ask."""
+    """`stream_usage=True` for LangChain, if streams have usage only on request and it would not be requested."""
     found = report.outcomes
     if report.task != "chat" or report.target.endpoint.streams_usage_when_asked:
         return {}
@@ -135,9 +133,7 @@ def _stream_usage(report: Report) -> Json:
     return {"stream_usage": True} if silent else {}
 
 
-# ------------------------------------------------------------------ the profile
-
-# Field of `ModelProfile` → the probe that says so.
+# Field of `ModelProfile` → the probe that decides it.
 _OBSERVED = {
     "tools": "tools_auto",
     "json_mode": "json_mode",
@@ -152,11 +148,15 @@ _OBSERVED = {
 
 
 def observed_profile(report: Report) -> ModelProfile:
-    """What was seen, over what the model's name suggests; an unclear probe changes nothing."""
-    told = report.info.model_name if report.info else ""
-    by_name = next((p for n in (told, _name(report)) if (p := profile_for(n)).family != "unknown"), ModelProfile())
-    seen = {field: verdict for field, probe in _OBSERVED.items() if (verdict := _yes_or_no(report, probe)) is not None}
-    return replace(by_name, **{**seen, **_special(report)})
+    """The profile that the model's name suggests, corrected by the probes; unclear ones change nothing."""
+    model_name = report.info.model_name if report.info else ""
+    by_name = next(
+        (p for n in (model_name, _name(report)) if (p := profile_for(n)).family != "unknown"), ModelProfile()
+    )
+    observations = {
+        field: verdict for field, probe in _OBSERVED.items() if (verdict := _yes_or_no(report, probe)) is not None
+    }
+    return replace(by_name, **{**observations, **_special(report)})
 
 
 def _yes_or_no(report: Report, probe: str) -> bool | None:
@@ -166,14 +166,14 @@ def _yes_or_no(report: Report, probe: str) -> bool | None:
 
 
 def _special(report: Report) -> Json:
-    """The fields that follow from more than one probe, or from a value."""
+    """The fields that depend on several probes, or on a value."""
     found = report.outcomes
     if report.task == "embeddings":
         images = _yes_or_no(report, "image_embeddings")
         limit = found["batch"].value
         return {"embeddings": True, **({"max_batch": limit} if limit else {}), **({"images": images} if images else {})}
     special: Json = {"embeddings": False, "reasoning": found["reasoning"].value not in {None, "none"}}
-    if _yes_or_no(report, "system_role") is False:  # that it is taken does not say that the model has one
+    if _yes_or_no(report, "system_role") is False:  # acceptance does not prove that the model has one
         special["system_role"] = False
     if _yes_or_no(report, "text_tool_results") is not None:
         special["json_tool_results"] = _yes_or_no(report, "text_tool_results") is False
@@ -182,10 +182,10 @@ def _special(report: Report) -> Json:
 
 
 def profile_code(report: Report) -> str:
-    """The profile as Python: what differs from the permissive default, unclear fields named in a comment."""
+    """The profile as Python code: what differs from the permissive default; a comment names unclear fields."""
     shown = [f"    {name}={_quoted(value)}," for name, value in _profile_fields(report).items()]
     unclear = [field for field, probe in _OBSERVED.items() if _is_unclear(report, probe)]
-    note = [f"    # not clear from outside: {', '.join(unclear)}"] if unclear else []
+    note = [f"    # unclear: {', '.join(unclear)}"] if unclear else []
     return "\n".join(["from azureai_core import ModelProfile", "", "profile = ModelProfile(", *shown, *note, ")"])
 
 

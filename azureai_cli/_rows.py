@@ -1,4 +1,4 @@
-"""The rows of an input file, and the part file that an interrupted job goes on from. No requests."""
+"""The rows of an input file, and the part file from which an interrupted job is resumed. No requests."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Row:
-    """One text to embed, or why there is none."""
+    """One text to embed, or the reason why there is none."""
 
     line: int
-    """Its line in the file, counted from 1."""
+    """The number of its line in the file, from 1."""
     text: str = ""
     id: Any = None
     error: str = ""
@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of texts: plain lines, or JSON Lines with the text in a field. `-` is stdin."""
+    """A file of texts: one per line, or JSON Lines with the text in a field. `-` is stdin."""
 
     path: str
     field: str | None
@@ -37,11 +37,11 @@ class Source:
 
     @property
     def is_stdin(self) -> bool:
-        """Whether the texts come through a pipe, and so only once."""
+        """Whether the texts come from a pipe, which can be read only once."""
         return self.path == "-"
 
     def measure(self) -> tuple[int | None, str]:
-        """How many lines there are, and their hash; `None` and `""` for stdin. Reads the file once, block by block."""
+        """The number of lines and their hash, `None` and `""` for stdin. Reads the file once, block by block."""
         if self.is_stdin:
             return None, ""
         digest, lines, last = hashlib.sha256(), 0, b"\n"
@@ -53,8 +53,8 @@ class Source:
         return lines + (last != b"\n"), digest.hexdigest()
 
     def rows(self, skip: int = 0) -> Iterator[Row]:
-        """The rows in the file's order, blank lines left out, the first `skip` rows too."""
-        with _opened(self.path) as file:
+        """The rows in file order, without blank lines and without the first `skip` rows."""
+        with _open(self.path) as file:
             number = 0
             for line, raw in enumerate(file, 1):
                 if not raw.strip():
@@ -74,26 +74,26 @@ class Source:
         try:
             value = json.loads(text)
         except ValueError as error:
-            return Row(line, error=f"no JSON: {error}")
+            return Row(line, error=f"not JSON: {error}")
         if not isinstance(value, dict):
-            return Row(line, error="no JSON object")
+            return Row(line, error="not a JSON object")
         found, key = value.get(field), value.get(self.id_field)
         if not isinstance(found, str) or not found:
-            return Row(line, id=key, error=f"the field {field!r} is {'empty' if found == '' else 'no text'}")
+            return Row(line, id=key, error=f"the field {field!r} is {'empty' if found == '' else 'not text'}")
         return Row(line, found, key)
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _open(path: str) -> Iterator[BinaryIO]:
     if path == "-":
         yield sys.stdin.buffer
         return
-    with open(path, "rb") as file:  # noqa: PTH123  lines are split at \n alone, as JSON Lines asks
+    with open(path, "rb") as file:  # noqa: PTH123  lines end only at \n, as JSON Lines requires
         yield file
 
 
 def source(path: str, field: str | None, id_field: str) -> Source:
-    """The input of a job. Raises `ConfigurationError` when it cannot be read."""
+    """The input of a job. Raises `ConfigurationError` if the file does not exist."""
     if path != "-" and not Path(path).is_file():
         raise ConfigurationError(f"There is no file {path!r}.")
     wants_json = field is not None or Path(path).suffix.lower() in JSON_LINES
@@ -101,8 +101,8 @@ def source(path: str, field: str | None, id_field: str) -> Source:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that decides what a job writes. A job goes on only from a part of the same plan."""
+class JobSettings:
+    """Everything that determines what a job writes. A part file is resumed only with equal settings."""
 
     input: str
     """SHA-256 of the input file."""
@@ -114,41 +114,40 @@ class Plan:
     input_type: str | None
 
 
-class Part:
-    """The rows that are done, as JSON Lines beside the output, and the plan they were made by."""
+class PartFile:
+    """The finished rows, as JSON Lines beside the output, and the settings of their job."""
 
     def __init__(self, output: Path) -> None:
         self.path = output.with_name(output.name + ".part")
-        self._plan_path = output.with_name(output.name + ".part.json")
+        self._settings_path = output.with_name(output.name + ".part.json")
         self._file: BinaryIO | None = None
 
-    def begin(self, plan: Plan, *, restart: bool) -> int:
-        """Opens the file; the number of rows that are done already.
+    def begin(self, settings: JobSettings, *, restart: bool) -> int:
+        """Open the file; the number of rows that are finished already.
 
-        Raises `ConfigurationError` that names the difference when the part was made by another plan.
+        Raises `ConfigurationError`, naming the difference, if the part file has other settings.
         """
         self._file = self.path.open("ab")
         _lock(self._file, self.path)
-        if self._plan_path.exists() and not restart:
-            self._check(plan)
+        if self._settings_path.exists() and not restart:
+            self._check(settings)
             return self._repair()
         self._file.truncate(0)
-        _write_atomically(self._plan_path, json.dumps(asdict(plan)).encode())
+        _write_atomically(self._settings_path, json.dumps(asdict(settings)).encode())
         return 0
 
-    def _check(self, plan: Plan) -> None:
-        before, now = json.loads(self._plan_path.read_bytes()), asdict(plan)
+    def _check(self, settings: JobSettings) -> None:
+        before, now = json.loads(self._settings_path.read_bytes()), asdict(settings)
         for name, value in now.items():
             if before.get(name) != value:
-                was, what = ("another content", name) if name == "input" else (repr(before.get(name)), name)
-                is_now = "" if name == "input" else f", and is {value!r} now"
+                other = "input file" if name == "input" else f"{name} ({before.get(name)!r}, now {value!r})"
                 raise ConfigurationError(
-                    f"{self.path} was begun with another {what} ({was}{is_now}): pass --restart to begin anew, "
+                    f"{self.path} was written with another {other}: pass --restart to start over, "
                     "or choose another --output."
                 )
 
     def _repair(self) -> int:
-        """Cuts off a line that was being written when the job ended; the number of whole lines."""
+        """Remove an incomplete last line; the number of complete lines."""
         lines, end = 0, 0
         with self.path.open("r+b") as file:
             for raw in file:
@@ -159,19 +158,19 @@ class Part:
         return lines
 
     def write(self, lines: list[str]) -> None:
-        """Adds finished rows; what is written here survives the end of the process."""
+        """Append finished rows; they are kept if the process ends."""
         assert self._file is not None
         self._file.write("".join(line + "\n" for line in lines).encode())
         self._file.flush()
 
     def close(self) -> None:
-        """Closes the file and keeps it."""
+        """Close the file and keep it."""
         if self._file is not None:
-            with suppress(OSError):  # what could not be written before cannot be written now; that was said
+            with suppress(OSError):  # the failed write was reported before
                 self._file.close()
 
     def finish(self, output: Path) -> None:
-        """Puts the finished rows in the output's place, in one step."""
+        """Turn the part file into the output, in one step."""
         assert self._file is not None
         os.fsync(self._file.fileno())
         self._file.close()
@@ -180,11 +179,11 @@ class Part:
             self.path.unlink()
         else:
             self.path.replace(output)
-        self._plan_path.unlink(missing_ok=True)
+        self._settings_path.unlink(missing_ok=True)
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Keeps a second job off the part while this one lives. Raises `ConfigurationError` in the second one."""
+    """Lock the part file for this process. Raises `ConfigurationError` if another job holds the lock."""
     try:
         import fcntl  # noqa: PLC0415  not on Windows
     except ImportError:
@@ -192,7 +191,9 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise ConfigurationError(f"Another job is writing {path}: wait for it, or choose another --output.") from None
+        raise ConfigurationError(
+            f"Another job is writing {path}: wait until it ends, or choose another --output."
+        ) from None
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
@@ -201,8 +202,8 @@ def _write_atomically(path: Path, content: bytes) -> None:
     new.replace(path)
 
 
-def line_of(row: Row, vector: list[float] | None, error: str = "") -> str:
-    """A row of the output as JSON. Nine digits give each float32 back exactly."""
+def output_line(row: Row, vector: list[float] | None, error: str = "") -> str:
+    """A row of the output as JSON. Nine digits represent each float32 exactly."""
     head: dict[str, Any] = {"line": row.line, **({"id": row.id} if row.id is not None else {})}
     if vector is None:
         return json.dumps({**head, "error": error or row.error}, ensure_ascii=False)
@@ -210,14 +211,12 @@ def line_of(row: Row, vector: list[float] | None, error: str = "") -> str:
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "embedding": [{numbers}]}}'
 
 
-# ------------------------------------------------------------------ Parquet
-
 _GROUP = 2000
 """Rows of one row group: at 3,072 dimensions, 25 MB."""
 
 
 def check_parquet() -> None:
-    """Raises `ConfigurationError` when pyarrow is not installed: better now than after an hour of embedding."""
+    """Raises `ConfigurationError` if pyarrow is missing: better now than after an hour of embedding."""
     try:
         import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: F401, PLC0415
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A report as people read it in a terminal."""
+"""A report as text in a terminal."""
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -8,11 +8,11 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from ._bench import Outcome, Verdict
-from ._connect import clean
+from ._connect import printable
 from ._diagnosis import Problem
 from ._examine import Report
-from ._report import called_url, langchain_line, llamaindex_line, profile_code
+from ._probing import Outcome, Verdict
+from ._report import called_url, langchain_code, llamaindex_code, profile_code
 
 _SIGNS = {
     Verdict.YES: ("✓", "bold green"),
@@ -24,23 +24,23 @@ _LABEL_WIDTH = 30
 
 
 def show(report: Report, console: Console) -> None:
-    """Prints the whole report."""
+    """Print the whole report."""
     console.print(_heading("\n  Endpoint"))
-    _show_url(clean(called_url(report)), console)
+    _show_url(printable(called_url(report)), console)
     console.print(_endpoint(report))
     if report.findings:
         console.print(_findings(report))
         console.print(_legend(report))
     if report.problem is None:
-        for title, code in _lines(report):
+        for title, code in _code_blocks(report):
             console.print(Rule(title, align="left", style="dim"))
-            console.print(_code(code), soft_wrap=True)  # to be copied: no line is broken
+            console.print(_code(code), soft_wrap=True)  # no wrapped lines, so that it can be pasted
     if report.problem is not None:
         console.print("", problem_panel(report.problem))
 
 
 def _show_url(url: str, console: Console) -> None:
-    """In one piece, so that it can be copied; a long one begins at the margin."""
+    """Print a URL unwrapped, so that it can be copied; a long one starts at the left margin."""
     margin = "  " if len(url) + 2 <= console.width else ""
     console.print(margin + url, markup=False, soft_wrap=True)
 
@@ -64,17 +64,17 @@ def _endpoint(report: Report) -> Table:
         ("Model", report.target.model or "named by the URL"),
         ("/info", _info(report)),
     ):
-        grid.add_row("", label, Text(clean(value)))
+        grid.add_row("", label, Text(printable(value)))
     for name, outcome in report.auth:
         label, _, scope = name.replace("Authorization: ", "").partition(" for ")
-        grid.add_row(_sign(outcome), label, Text(scope or clean(outcome.said), style="dim"))
+        grid.add_row(_sign(outcome), label, Text(scope or printable(outcome.detail), style="dim"))
     return grid
 
 
 def _info(report: Report) -> str:
     info = report.info
     if info is None:
-        return report.info_said or "not asked"
+        return report.info_error or "not requested"
     return f"{info.model_name} ({info.model_type}) by {info.model_provider_name or 'an unnamed provider'}"
 
 
@@ -85,35 +85,35 @@ def _findings(report: Report) -> Table:
             group = finding.probe.group
             grid.add_row("", "", "")
             grid.add_row("", _heading(group), "")
-        grid.add_row(_sign(finding.outcome), finding.probe.label, _said_after(before, finding.outcome))
+        grid.add_row(_sign(finding.outcome), finding.probe.label, _detail_unless_repeated(before, finding.outcome))
         before = finding.outcome
     return grid
 
 
-def _said_after(before: Outcome, outcome: Outcome) -> Text:
-    """What was said, unless it is what stands above."""
-    same = outcome.verdict is Verdict.NO and outcome.said == before.said
-    return Text("the same", style="dim") if same else _said(outcome)
+def _detail_unless_repeated(before: Outcome, outcome: Outcome) -> Text:
+    """The detail of an outcome, unless it repeats the one above."""
+    same = outcome.verdict is Verdict.NO and outcome.detail == before.detail
+    return Text("the same", style="dim") if same else _detail_text(outcome)
 
 
 def _sign(outcome: Outcome) -> Text:
     return Text(*_SIGNS[outcome.verdict])
 
 
-def _said(outcome: Outcome) -> Text:
-    return Text(clean(outcome.said), style="" if outcome.verdict is Verdict.NOTE else "dim")
+def _detail_text(outcome: Outcome) -> Text:
+    return Text(printable(outcome.detail), style="" if outcome.verdict is Verdict.NOTE else "dim")
 
 
 def _legend(report: Report) -> RenderableType:
-    signs = "✓ done  ✗ refused or ignored  ? not clear from the answer  • seen"
+    signs = "✓ works  ✗ refused or ignored  ? not clear from the answer  • observed"
     return Text(f"\n{signs}\n{report.requests} requests, {report.tokens:,} tokens\n", style="dim")
 
 
-def _lines(report: Report) -> tuple[tuple[str, str], ...]:
+def _code_blocks(report: Report) -> tuple[tuple[str, str], ...]:
     return (
-        ("LangChain", langchain_line(report)),
-        ("LlamaIndex", llamaindex_line(report)),
-        ("Profile: what the deployment takes, as data", profile_code(report)),
+        ("LangChain", langchain_code(report)),
+        ("LlamaIndex", llamaindex_code(report)),
+        ("Profile: the deployment's capabilities as data", profile_code(report)),
     )
 
 
@@ -122,13 +122,13 @@ def _code(code: str) -> Text:
 
 
 def problem_panel(problem: Problem) -> Panel:
-    """What failed, why most likely, and what to do."""
+    """What failed, the most likely cause, and what to do."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold", ratio=1)
-    said = f"{problem.status}: {problem.what}" if problem.status else problem.what
-    grid.add_row("What", Text(said))
+    what = f"{problem.status}: {problem.what}" if problem.status else problem.what
+    grid.add_row("What", Text(what))
     if problem.cause:
-        grid.add_row("Most likely", Text(problem.cause))
+        grid.add_row("Likely cause", Text(problem.cause))
         grid.add_row("What to do", Text(problem.fix))
-    return Panel(grid, title="This does not work yet", title_align="left", border_style="red", box=box.ROUNDED)
+    return Panel(grid, title="This does not work", title_align="left", border_style="red", box=box.ROUNDED)

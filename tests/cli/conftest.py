@@ -70,22 +70,22 @@ class Terminal:
     """A process whose stdin, stdout and stderr are a terminal; what stands on the screen is `screen`."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self._ours, theirs = pty.openpty()
+        self._controller, terminal_side = pty.openpty()
         self.process = subprocess.Popen(
             [*_IN_TERMINAL, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=terminal_side,
+            stdout=terminal_side,
+            stderr=terminal_side,
             start_new_session=True,
             env={**os.environ, "TERM": "xterm-256color", **environment},
         )
-        os.close(theirs)
+        os.close(terminal_side)
         self.screen = ""
         self._seen = 0
 
     def type(self, text: str) -> None:
         """Types; `\\x03` is Ctrl-C, `\\x04` is Ctrl-D."""
-        os.write(self._ours, text.encode())
+        os.write(self._controller, text.encode())
 
     def interrupt(self, text: str) -> None:
         """Presses Ctrl-C at a prompt until a text shows.
@@ -123,12 +123,12 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-        os.close(self._ours)
+        os.close(self._controller)
 
     def _read(self, seconds: float) -> None:
-        if select.select([self._ours], [], [], seconds)[0]:
+        if select.select([self._controller], [], [], seconds)[0]:
             try:
-                self.screen += os.read(self._ours, 65536).decode("utf-8", "replace")
+                self.screen += os.read(self._controller, 65536).decode("utf-8", "replace")
             except OSError:  # the other side is gone
                 time.sleep(0.05)
 

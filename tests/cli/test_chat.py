@@ -120,10 +120,10 @@ def test_a_picture_that_is_none_ends_with_2(chat, emulator, tmp_path, content):
     ("fault", "code", "said"),
     [
         (Fault(status=401, times=9), 4, "AZURE_INFERENCE_CREDENTIAL"),
-        (Fault(status=400, body={"error": {"message": "no"}}, times=9), 1, "does not take"),
+        (Fault(status=400, body={"error": {"message": "no"}}, times=9), 1, "does not accept"),
         (Fault(status=503, headers={"retry-after": "0"}, times=9), 1, "failed"),
         (Fault(reset_before_body=True, times=9), 3, "connection"),
-        (Fault(cut_stream_after=3), 1, "broke off"),
+        (Fault(cut_stream_after=3), 1, "interrupted"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(chat, emulator, fault, code, said):
@@ -205,13 +205,13 @@ def test_a_conversation_remembers(terminal, emulator):
 
 def test_answers_can_go_to_a_file_and_prompts_stay_on_the_screen(cli, emulator):
     """`azureai chat --json > answers.jsonl`, typed in a terminal."""
-    ours, theirs = pty.openpty()
+    controller, terminal_side = pty.openpty()
     command = ("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--json")
-    process = cli.start(*command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    os.write(ours, b"Hello\nHello again\n/exit\n")
+    process = cli.start(*command, stdin=terminal_side, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.write(controller, b"Hello\nHello again\n/exit\n")
     out, screen = process.communicate(timeout=60)
-    os.close(ours)
-    os.close(theirs)
+    os.close(controller)
+    os.close(terminal_side)
 
     assert process.returncode == 0
     assert [json.loads(line)["finish_reason"] for line in out.splitlines()] == ["stop", "stop"]
@@ -277,7 +277,7 @@ def test_an_error_does_not_end_the_conversation(terminal, emulator):
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for("/exit")
     screen.type("First\n")
-    screen.wait_for("does not take")
+    screen.wait_for("does not accept")
     screen.type("Second\n")
     screen.wait_for('You said "Second"')
     screen.wait_for("tokens")

@@ -1,4 +1,4 @@
-"""docs/command-line.md says what the commands do: its output is theirs, its tables are complete."""
+"""docs/command-line.md says what the commands do: its output is what they print, its tables are complete."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from typer.main import get_command
 
 from azureai_cli._app import app
-from azureai_cli._bench import Verdict
-from azureai_cli._connect import EXIT_CODES, Exit
+from azureai_cli._connect import EXIT_CODES, ExitCode
 from azureai_cli._probes import CHAT, EMBEDDINGS
+from azureai_cli._probing import Verdict
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "command-line.md").read_text("utf-8")
-OURS = ("doctor", "chat", "embed")
+COMMANDS = ("doctor", "chat", "embed")
 
 
 def blocks(language: str) -> list[str]:
@@ -53,12 +53,12 @@ def test_the_json_on_the_page_has_the_keys_that_are_printed(cli, emulator, tmp_p
     report, answer, summary = (json.loads(block) for block in blocks("json"))
     url = emulator.endpoint("cohere-embed-v3-english", "models")
     real = json.loads(cli("doctor", url, "--model", "cohere-embed-v3-english", "--json").out)
-    talk = cli("chat", emulator.endpoint("deepseek-r1", "models"), "--model", "deepseek-r1", "-m", "Hi", "--json")
+    answered = cli("chat", emulator.endpoint("deepseek-r1", "models"), "--model", "deepseek-r1", "-m", "Hi", "--json")
     job = cli("embed", "cities.txt", "--endpoint", url, "--model", "cohere-embed-v3-english", "--json")
 
     assert list(report) == list(real)
     assert [item["name"] for item in report["findings"]] == [item["name"] for item in real["findings"]]
-    assert list(answer) == list(json.loads(talk.out))
+    assert list(answer) == list(json.loads(answered.out))
     assert list(summary) == list(json.loads(job.out))
 
 
@@ -68,12 +68,12 @@ def test_every_finding_sign_and_exit_code_is_explained():
         assert f"`{probe.name}`" in PAGE
     for verdict in Verdict:
         assert f"`{verdict}`" in PAGE
-    for code in Exit:
+    for code in ExitCode:
         assert f"| {int(code)} |" in PAGE
         assert re.search(rf"\b{int(code)} ", EXIT_CODES)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_explained_on_the_page_and_in_the_help(cli, name):
     """The help ends with the exit codes."""
     command = get_command(app).commands[name]
@@ -86,7 +86,7 @@ def test_every_option_is_explained_on_the_page_and_in_the_help(cli, name):
     assert "Exit codes" in help_text
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_no_option_takes_the_key(name):
     """It would stay in the shell's history."""
     options = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}

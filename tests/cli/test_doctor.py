@@ -315,7 +315,7 @@ def test_the_cost_of_one_task_is_told(cli):
 def test_in_a_terminal_it_asks_first(terminal, emulator):
     """No means that nothing is sent."""
     screen = terminal("doctor", emulator.endpoint("gpt-4o"))
-    screen.wait_for("Go on?")
+    screen.wait_for("Continue?")
     screen.type("n\n")
 
     assert screen.end() == 0
@@ -328,7 +328,7 @@ def test_in_a_terminal_yes_shows_a_bar_and_the_table(terminal, emulator):
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), "--yes", COLUMNS="120")
 
     assert screen.end() == 0
-    assert "Go on?" not in screen.screen
+    assert "Continue?" not in screen.screen
     assert re.search(r"\d+/\d+", screen.screen)
     assert "✓" in screen.screen
 
@@ -364,7 +364,7 @@ def test_ctrl_c_at_a_question_ends_it_with_130(terminal, emulator, monkeypatch, 
     if arguments:
         monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), *arguments)
-    screen.wait_for("Key (not shown): " if arguments else "Go on? [Y/n]: ")
+    screen.wait_for("Key (not shown): " if arguments else "Continue? [Y/n]: ")
     screen.interrupt("Stopped.")
 
     assert screen.end() == 130

@@ -238,8 +238,8 @@ def certificate(folder: Any) -> str:
         ("[Errno -3] Temporary failure in name resolution", "host name"),
         ("[Errno 8] nodename nor servname provided, or not known", "host name"),
         ("[Errno 11001] getaddrinfo failed", "host name"),
-        ("[Errno 101] Network is unreachable", "no way"),
-        ("[Errno 113] No route to host", "no way"),
+        ("[Errno 101] Network is unreachable", "no route"),
+        ("[Errno 113] No route to host", "no route"),
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer", "certificate"),
     ],
 )
@@ -248,7 +248,7 @@ def test_what_systems_say_of_the_network_is_understood(said, cause):
     target = Target(Endpoint.parse("https://h.openai.azure.com"), "m", Secret("k", "V", entra=False))
     found = diagnose(APIConnectionError(f"https://h.openai.azure.com could not be reached ({said})."), target)
 
-    assert found.exit == 3
+    assert found.exit_code == 3
     assert cause in found.cause
 
 
@@ -265,7 +265,7 @@ def test_a_proxy_in_the_environment_is_mentioned(cli, monkeypatch):
     ("text", "cause"),
     [
         ("Public access is disabled. Please configure private endpoint.", "network"),
-        ("Principal does not have access to API/Operation.", "may not do this"),
+        ("Principal does not have access to API/Operation.", "not allowed to do this"),
     ],
 )
 def test_403_is_of_the_network_or_of_the_role(cli, emulator, text, cause):

@@ -207,7 +207,7 @@ def test_a_refused_text_stops_the_job_and_names_the_lines(embed):
     done = embed("texts.txt", "--batch-size", "3", "--concurrency", "1")
 
     assert done.code == 1
-    assert "texts.txt, in the lines from 4 on" in done.err
+    assert "texts.txt, from line 4 on" in done.err
     assert len(rows("texts.embeddings.jsonl.part")) == 3
 
 
@@ -228,7 +228,7 @@ def test_what_is_not_a_texts_fault_stops_the_job(embed, emulator, fault, code, p
     done = embed("texts.txt", "--on-error", policy)
 
     assert done.code == code
-    assert "The same command goes on from there." in done.err
+    assert "The same command resumes from there." in done.err
     assert rows("texts.embeddings.jsonl.part") == []
 
     emulator.clear()
@@ -438,7 +438,7 @@ def test_the_texts_are_not_written_over(embed, emulator, source, output):
     done = embed(source, "-o", output, "--restart")
 
     assert done.code == 2
-    assert "written over the texts" in done.err
+    assert "overwrite the texts" in done.err
     assert Path(source).read_text() == '{"text": "One"}\n'
     assert emulator.requests == []
 
@@ -455,7 +455,7 @@ def test_a_full_disk_keeps_what_is_done(embed, cli):
 
     assert done.returncode == json.loads(done.stdout)["exit_code"] == 1
     assert "texts.embeddings.jsonl.part: File too large." in done.stderr
-    assert "The same command goes on from there." in done.stderr
+    assert "The same command resumes from there." in done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads(again.out)["resumed"] > 50
     assert [row["line"] for row in rows("texts.embeddings.jsonl")] == list(range(1, 401))

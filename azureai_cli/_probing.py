@@ -1,4 +1,4 @@
-"""What a probe works with: the calls it may make, what they cost, and how an answer becomes a finding."""
+"""What a probe needs: the calls that it can make, their cost, and how an error becomes an outcome."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from azureai_core import (
     Usage,
 )
 
-from ._diagnosis import said
+from ._diagnosis import service_message
 
 ANSWER_LIMIT = 1024
-"""Tokens that an answer may have, where the deployment takes a limit: enough for a model that reasons first."""
+"""Most tokens of an answer, if the deployment accepts a limit: enough for a model that reasons first."""
 _REFUSALS = frozenset({400, 404, 405, 413, 415, 422, 424})
 
 
@@ -32,17 +32,17 @@ class Verdict(StrEnum):
     NO = "no"
     """The service refused it, or demonstrably ignored it."""
     UNCLEAR = "unclear"
-    """It was not refused, but the answer does not show it either; or the call failed for another reason."""
+    """Not refused, but the answer does not show it either; or the call failed for another reason."""
     NOTE = "note"
-    """No yes or no: a value that was seen."""
+    """Neither yes nor no: an observed value."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict, what was said or seen, and a value where there is one to measure."""
+    """A verdict, what was answered or observed, and a value if one was measured."""
 
     verdict: Verdict
-    said: str = ""
+    detail: str = ""
     value: Any = None
 
 
@@ -61,19 +61,19 @@ class Probe:
     name: str
     label: str
     group: str
-    run: Callable[["Bench"], Outcome]
+    run: Callable[["ProbeSession"], Outcome]
     tokens: int = 100
-    """About how many tokens it costs, prompt and answer."""
+    """Estimated tokens of prompt and answer."""
     calls: int = 1
 
 
 @dataclass
-class Bench:
-    """The calls of an examination. Each request leaves as a probe wrote it: negotiation is off."""
+class ProbeSession:
+    """The calls of an examination. Each request is sent as the probe wrote it: negotiation is off."""
 
     client: InferenceClient
     limit: dict[str, int] = field(default_factory=dict)
-    """The output limit in the spelling that the deployment takes, once that is known."""
+    """The output limit, by the field that the deployment accepts, once that is known."""
     hello: Completion | None = None
     vector: list[float] | None = None
     findings: dict[str, Outcome] = field(default_factory=dict)
@@ -81,14 +81,14 @@ class Bench:
     tokens: int = 0
 
     def complete(self, payload: Mapping[str, Any], *, limited: bool = True) -> Completion:
-        """The answer to a payload, cut at `ANSWER_LIMIT` tokens where that is possible."""
+        """The answer to a payload, limited to `ANSWER_LIMIT` tokens if the deployment accepts a limit."""
         self.requests += 1
         answer = self.client.complete({**(self.limit if limited else {}), **payload})
         self._count(answer.usage)
         return answer
 
     def stream(self, payload: Mapping[str, Any]) -> list[Delta]:
-        """The pieces of a streamed answer. `stream_options` is sent only where the payload has it."""
+        """The deltas of a streamed answer. `stream_options` is sent only if the payload contains it."""
         self.requests += 1
         deltas = list(self.client.stream({**self.limit, **payload}))
         for delta in deltas:
@@ -117,35 +117,35 @@ class Bench:
         self.tokens += usage.total_tokens if usage is not None else 0
 
 
-def run(probes: tuple[Probe, ...], bench: Bench, on_probe: Callable[[Probe], object]) -> Iterator[Finding]:
-    """The findings of probes, one after the other; later ones may look at earlier ones.
+def run(probes: tuple[Probe, ...], session: ProbeSession, on_probe: Callable[[Probe], object]) -> Iterator[Finding]:
+    """The findings of probes, one after the other; later probes can read earlier outcomes.
 
-    Raises `APIConnectionError` when the service has gone: one broken connection may be the question's fault.
+    Raises `APIConnectionError` if several probes in a row get no answer: a single one may be the probe's fault.
     """
-    lost = 0
+    unanswered = 0
     for probe in probes:
         on_probe(probe)
         try:
-            outcome = probe.run(bench)
-            lost = 0
+            outcome = probe.run(session)
+            unanswered = 0
         except AzureAIError as error:
-            lost = lost + 1 if isinstance(error, APIConnectionError) else 0
-            if lost == _GONE:
+            unanswered = unanswered + 1 if isinstance(error, APIConnectionError) else 0
+            if unanswered == _MAX_UNANSWERED:
                 raise
-            outcome = refusal(error)
-        bench.findings[probe.name] = outcome
+            outcome = outcome_of(error)
+        session.findings[probe.name] = outcome
         yield Finding(probe, outcome)
 
 
-_GONE = 3
-"""Probes in a row without an answer."""
+_MAX_UNANSWERED = 3
+"""Probes in a row without an answer, after which the service counts as unreachable."""
 
 
-def refusal(error: AzureAIError) -> Outcome:
-    """`NO` where the service refused the request for what it asks; `UNCLEAR` for any other failure."""
+def outcome_of(error: AzureAIError) -> Outcome:
+    """`NO` if the service refused what the request asks for; `UNCLEAR` for any other failure."""
     if isinstance(error, ContentFilterError):
         return Outcome(Verdict.UNCLEAR, "the content filter refused the probe")
     if isinstance(error, APIStatusError):
         verdict = Verdict.NO if error.status_code in _REFUSALS else Verdict.UNCLEAR
-        return Outcome(verdict, f"{error.status_code}: {said(error)}")
-    return Outcome(Verdict.UNCLEAR, said(error))
+        return Outcome(verdict, f"{error.status_code}: {service_message(error)}")
+    return Outcome(Verdict.UNCLEAR, service_message(error))
