@@ -1,9 +1,9 @@
-"""The main job of azureai-adapters in both frameworks, over real HTTP: `make demo`.
+"""The main features of azureai-adapters in both frameworks, over real HTTP: `make demo`.
 
-Without further ado it runs against the local emulator. With AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL
-set it runs against that endpoint; AZURE_INFERENCE_MODEL and AZURE_INFERENCE_EMBEDDING_MODEL name the deployments where
-one URL serves many, and AZURE_INFERENCE_EMBEDDING_ENDPOINT an endpoint of its own for embeddings. With `--brain local`
-(`make demo-local`) the emulator answers by a small real model in place of rules.
+By default it runs against the local emulator. If AZURE_INFERENCE_ENDPOINT and AZURE_INFERENCE_CREDENTIAL are set, it
+runs against that endpoint; AZURE_INFERENCE_MODEL and AZURE_INFERENCE_EMBEDDING_MODEL name the deployments if one URL
+serves many, and AZURE_INFERENCE_EMBEDDING_ENDPOINT a separate endpoint for embeddings. With `--brain local`
+(`make demo-local`) the emulator answers with a small real model instead of rules.
 """
 
 from __future__ import annotations
@@ -48,19 +48,16 @@ class Target:
     model: str | None
     embedding_endpoint: str
     embedding_model: str | None
-    judged: bool = False
-    """Whether each part says what it has checked, and fails when that does not hold."""
+    checked: bool = False
+    """Whether each part checks its results, and fails if they are wrong."""
 
     def chat(self) -> dict[str, str | None]:
-        """The arguments of the chat classes, alike in both frameworks."""
+        """The arguments of the chat classes, the same in both frameworks."""
         return {"endpoint": self.endpoint, "credential": self.credential, "model": self.model}
 
     def embedding(self) -> dict[str, str | None]:
         """The arguments of the embedding classes."""
         return {"endpoint": self.embedding_endpoint, "credential": self.credential, "model": self.embedding_model}
-
-
-# ---------------------------------------------------------------------------- what both agents can do
 
 
 def get_weather(city: str) -> str:
@@ -82,21 +79,18 @@ class Trip(BaseModel):
     reason: str | None = Field(default=None, description="Why, in quotes")
 
 
-# ---------------------------------------------------------------------------- LangChain
-
-
 def langchain_chain(target: Target) -> None:
     """A chain whose tokens are printed as they arrive."""
     heading("LangChain: a chain, streamed token by token")
     model = ChatAzureAI(**target.chat(), max_tokens=60)
     prompt = ChatPromptTemplate.from_messages([("system", "Answer in one sentence."), ("user", "{question}")])
     say("prompt | ChatAzureAI | StrOutputParser, asked about the sea:")
-    pieces = 0
-    for piece in (prompt | model | StrOutputParser()).stream({"question": "Why is the sea salty?"}):
-        print(piece, end="", flush=True)
-        pieces += bool(piece)
-    print(f"\n   {pieces} pieces. The same with invoke, for its usage:")
-    check(target, pieces > 1, "the answer came in several pieces")
+    chunks = 0
+    for chunk in (prompt | model | StrOutputParser()).stream({"question": "Why is the sea salty?"}):
+        print(chunk, end="", flush=True)
+        chunks += bool(chunk)
+    print(f"\n   {chunks} chunks. The same with invoke, to show the usage:")
+    check(target, chunks > 1, "the answer was streamed in several chunks")
     answer = (prompt | model).invoke({"question": "Why is the sea salty?"})
     usage(answer.usage_metadata)
 
@@ -115,7 +109,7 @@ def langgraph_agent(target: Target) -> None:
     say(f"answer: {messages[-1].text}")
     results = [message.content for message in messages if message.type == "tool"]
     check(target, results == ["Lisbon: sunny, 24 °C", "391"], "both tools were called with the right arguments")
-    check(target, bool(messages[-1].text), "the results were answered with words")
+    check(target, bool(messages[-1].text), "the results were used in a text answer")
     for message in messages:
         if isinstance(message, AIMessage):
             usage(message.usage_metadata)
@@ -128,11 +122,12 @@ def structured_output(target: Target) -> None:
     request = 'Book a trip to Lisbon for 3 people, the reason is "a conference".'
     say(f"model.with_structured_output(Trip), given: {request}")
     trip = model.invoke(request)
-    say(f"gives {trip!r}")
-    check(target, isinstance(trip, Trip) and (trip.city, trip.travellers) == ("Lisbon", 3), "the class has its values")
-
-
-# ---------------------------------------------------------------------------- LlamaIndex
+    say(f"returns {trip!r}")
+    check(
+        target,
+        isinstance(trip, Trip) and (trip.city, trip.travellers) == ("Lisbon", 3),
+        "the object has the right values",
+    )
 
 
 def llamaindex_rag(target: Target) -> None:
@@ -149,13 +144,13 @@ def llamaindex_rag(target: Target) -> None:
 
 @contextmanager
 def embeddings(target: Target) -> Iterator[llamaindex_azureai.AzureAIEmbedding]:
-    """The target's embedding model; the emulator's where the target has none, as a chat-only endpoint."""
+    """The target's embedding model, or the emulator's if the target has none."""
     try:
         model = llamaindex_azureai.AzureAIEmbedding(**target.embedding())
         model.get_query_embedding("hello")
     except AzureAIError as error:
-        say(f"{target.embedding_endpoint} has no embeddings for us: {error}")
-        say("The local emulator embeds instead; AZURE_INFERENCE_EMBEDDING_ENDPOINT and _MODEL name another endpoint.")
+        say(f"{target.embedding_endpoint} does not serve embeddings: {error}")
+        say("The local emulator is used instead; AZURE_INFERENCE_EMBEDDING_ENDPOINT and _MODEL name another endpoint.")
         with serve() as emulator:
             base = f"{emulator.url}/models"
             yield llamaindex_azureai.AzureAIEmbedding(endpoint=base, credential=emulator.key, model=EMBEDDING_MODEL)
@@ -171,14 +166,14 @@ def ask_documents(target: Target, index: VectorStoreIndex) -> None:
     say(f"asked: {question!r}; the answer as it streams:")
     answer = engine.query(question)
     print("   ", end="")
-    pieces = 0
-    for piece in answer.response_gen:
-        print(piece, end="", flush=True)
-        pieces += bool(piece)
+    chunks = 0
+    for chunk in answer.response_gen:
+        print(chunk, end="", flush=True)
+        chunks += bool(chunk)
     print()
-    check(target, pieces > 1, "the answer came in several pieces")
+    check(target, chunks > 1, "the answer was streamed in several chunks")
     found = [source.node.metadata["file"] for source in answer.source_nodes]
-    check(target, "endpoints-and-auth.md" in found, "the page that tells it was found by meaning")
+    check(target, "endpoints-and-auth.md" in found, "the right page was retrieved")
     for source in answer.source_nodes:
         first_line = source.node.get_content().strip().splitlines()[0]
         say(f"source {source.node.metadata['file']} (score {source.score:.2f}): {first_line}")
@@ -199,26 +194,23 @@ async def llamaindex_agent(target: Target) -> None:
         elif isinstance(event, AgentStream):
             streamed += bool(event.delta)
     result = await handler
-    say(f"answer ({streamed} pieces): {result.response.content}")
+    say(f"answer ({streamed} chunks): {result.response.content}")
     check(target, results == ["Lisbon: sunny, 24 °C", "391"], "both tools were called with the right arguments")
-    check(target, streamed > 1, "the answer came in several pieces")
+    check(target, streamed > 1, "the answer was streamed in several chunks")
     counts = result.raw.get("usage") if isinstance(result.raw, dict) else None
     say(f"usage of the last call: {counts}")
 
 
-# ---------------------------------------------------------------------------- the wire
-
-
 def shown_exchange(target: Target) -> None:
-    """One exchange as it goes over the wire, the credential masked."""
-    heading("On the wire: one exchange")
+    """One request and its response as sent, the credential masked."""
+    heading("On the wire: one request and its response")
     with httpx.Client(event_hooks={"request": [show_request], "response": [show_response]}) as http_client:
         client = InferenceClient(target.endpoint, target.credential, model=target.model, http_client=http_client)
         client.complete({"messages": [{"role": "user", "content": "Say hello in one word."}], "max_tokens": 12})
 
 
 def show_request(request: httpx.Request) -> None:
-    """Prints a request as it is sent."""
+    """Print a request as it is sent."""
     print(f"   {request.method} {request.url.raw_path.decode()} HTTP/1.1")
     for name, value in request.headers.items():
         print(f"   {name}: {'***' if name in {'authorization', 'api-key'} else value}")
@@ -226,7 +218,7 @@ def show_request(request: httpx.Request) -> None:
 
 
 def show_response(response: httpx.Response) -> None:
-    """Prints an answer as it came."""
+    """Print a response as received."""
     print(f"   HTTP/1.1 {response.status_code} {response.reason_phrase}")
     for name, value in response.headers.items():
         print(f"   {name}: {value}")
@@ -234,31 +226,28 @@ def show_response(response: httpx.Response) -> None:
     print("\n" + textwrap.indent(json.dumps(response.json(), indent=2, ensure_ascii=False), "   "))
 
 
-# ---------------------------------------------------------------------------- where and how it runs
-
-
 def heading(text: str) -> None:
-    """Prints a section's title."""
+    """Print a section heading."""
     print(f"\n== {text}\n")
 
 
 def say(text: str) -> None:
-    """Prints a line of what happens."""
+    """Print what happens."""
     print(textwrap.fill(text, 110, initial_indent=" - ", subsequent_indent="   ", break_on_hyphens=False))
 
 
-def check(target: Target, holds: bool, promise: str) -> None:
-    """Says that a promise holds, or ends the demo because it does not."""
-    if target.judged:
+def check(target: Target, holds: bool, claim: str) -> None:
+    """Print that a claim was checked, or end the demo because it is wrong."""
+    if target.checked:
         if not holds:
-            sys.exit(f"\nThe demo stopped. This does not hold: {promise}.")
-        say(f"checked: {promise}")
+            sys.exit(f"\nThe demo stopped. This is not true: {claim}.")
+        say(f"checked: {claim}")
 
 
 def usage(counts: object) -> None:
-    """Prints the token counts of one call."""
+    """Print the token counts of one call."""
     if isinstance(counts, dict):
-        numbers = f"{counts['input_tokens']} in, {counts['output_tokens']} out, {counts['total_tokens']} in all"
+        numbers = f"{counts['input_tokens']} in, {counts['output_tokens']} out, {counts['total_tokens']} in total"
         say(f"usage: {numbers} (tokens)")
 
 
@@ -270,21 +259,21 @@ def local_target() -> Iterator[Target]:
     except ValueError as error:
         sys.exit(f"The demo did not start: {error}")
     with emulator:
-        print(f"Running against the local emulator at {emulator.url}, wholly on its local brain:")
+        print(f"Running against the local emulator at {emulator.url}, with its local brain:")
         print(
-            "SmolLM2-135M-Instruct writes (real tokens, real streams, real constrained JSON), MiniLM-L6-v2 embeds and"
+            "SmolLM2-135M-Instruct generates text (real tokens, streams and constrained JSON), MiniLM-L6-v2 embeds and"
         )
         print(
-            "picks the tools. Checked are tools, arguments, JSON, sources and pieces. What the model says is not: with"
+            "selects tools. Tools, arguments, JSON, sources and streaming are checked; the text of the answers is not:"
         )
-        print("135 million parameters it is often wrong.")
+        print("with 135 million parameters the model is often wrong.")
         base = f"{emulator.url}/models"
-        yield Target(base, emulator.key, CHAT_MODEL, base, EMBEDDING_MODEL, judged=True)
+        yield Target(base, emulator.key, CHAT_MODEL, base, EMBEDDING_MODEL, checked=True)
 
 
 @contextmanager
 def target() -> Iterator[Target]:
-    """The endpoint that the environment names, else the emulator on a free port."""
+    """The endpoint that the environment names, or the emulator on a free port."""
     endpoint, key = os.environ.get("AZURE_INFERENCE_ENDPOINT"), os.environ.get("AZURE_INFERENCE_CREDENTIAL")
     if endpoint and key:
         model = os.environ.get("AZURE_INFERENCE_MODEL")
@@ -295,15 +284,15 @@ def target() -> Iterator[Target]:
         yield Target(endpoint, key, model, embedding_endpoint, os.environ.get("AZURE_INFERENCE_EMBEDDING_MODEL"))
         return
     with serve() as emulator:
-        print(f"Running against the local emulator at {emulator.url}: it speaks the API, but it is not a model.")
-        print("Its answers come from rules; retrieval, tools, schemas, streaming and token counts are real.")
+        print(f"Running against the local emulator at {emulator.url}: it implements the API, but it is not a model.")
+        print("Its answers are generated by rules; retrieval, tools, schemas, streaming and token counts are real.")
         base = f"{emulator.url}/models"
         yield Target(base, emulator.key, CHAT_MODEL, base, EMBEDDING_MODEL)
 
 
 def main() -> int:
-    """Runs every part; gives 1 when one of them fails."""
-    parser = argparse.ArgumentParser(description="The main job of azureai-adapters in both frameworks.")
+    """Run every part; returns 1 if one of them fails."""
+    parser = argparse.ArgumentParser(description="The main features of azureai-adapters in both frameworks.")
     parser.add_argument("--brain", choices=["rules", "local"], default="rules", help="who answers in the emulator")
     with local_target() if parser.parse_args().brain == "local" else target() as where:
         try:

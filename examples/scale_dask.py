@@ -1,11 +1,11 @@
-"""Embed a folder of Parquet files on Dask; started again, it does what is left.
+"""Embed a folder of Parquet files on Dask; a second run embeds only what is missing.
 
     pip install "azureai-adapters[dask]"
     export AZURE_INFERENCE_ENDPOINT=… AZURE_INFERENCE_CREDENTIAL=… EMBEDDING_MODEL=…
     python examples/scale_dask.py
 
 `DOCUMENTS` and `EMBEDDED` name the folders, `DASK_SCHEDULER` a cluster. There, the folders must be shared by all
-workers, the two variables set on each, and `scale_parts.py` sent along (`client.upload_file`).
+workers, the two variables set on each, and `scale_parts.py` shipped with the job (`client.upload_file`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scale_parts import demo_folders, embed_part, missing_parts, summary
 from azureai_core import BatchEmbed
 
 WORKERS = 2
-# Dask has to be told what comes out: to find out by itself it would call the function, and so the service.
+# Dask needs the result's types: to infer them, it would call the function, and so the service.
 REPORT = pd.DataFrame({"part": pd.Series(dtype=str), "rows": pd.Series(dtype=int), "errors": pd.Series(dtype=int)})
 ANSWERED = {
     **dict.fromkeys(("prompt", "answer", "finish_reason", "error"), "object"),
@@ -37,12 +37,12 @@ def cluster(workers: int = WORKERS) -> Any:
 
 
 def embed_parts(names: pd.DataFrame, embed: Any, source: str, target: str) -> pd.DataFrame:
-    """One report per part. The rows go to files, not into the worker's memory, so they outlive it."""
+    """One report per part. The rows are written to files, so they survive the worker."""
     return pd.DataFrame([embed_part(name, embed, source, target) for name in names["part"]])
 
 
 def run(embed: Any, source: str, target: str) -> list[dict[str, Any]]:
-    """Embeds what is missing in the target, a partition for each part; one report per part."""
+    """Embed what is missing in the target, a partition for each part; one report per part."""
     parts = missing_parts(source, target)
     if not parts:
         return []
@@ -52,7 +52,7 @@ def run(embed: Any, source: str, target: str) -> list[dict[str, Any]]:
 
 
 def ask(chat: Any, frame: pd.DataFrame, partitions: int = 20) -> pd.DataFrame:
-    """Sends the rows of a frame through a `BatchChat`; order and index are kept."""
+    """Send the rows of a frame through a `BatchChat`; order and index are kept."""
     rows = dd.from_pandas(frame, npartitions=partitions, sort=False)
     meta = pd.DataFrame({name: pd.Series(dtype=ANSWERED[name]) for name in ORDER})
     return rows.map_partitions(chat, meta=meta).compute()

@@ -1,11 +1,11 @@
-"""Embed a folder of Parquet files on Ray Data; started again, it does what is left.
+"""Embed a folder of Parquet files on Ray Data; a second run embeds only what is missing.
 
     pip install "azureai-adapters[ray]"
     export AZURE_INFERENCE_ENDPOINT=… AZURE_INFERENCE_CREDENTIAL=… EMBEDDING_MODEL=…
     python examples/scale_ray.py
 
 `DOCUMENTS` and `EMBEDDED` name the folders. On a cluster they must be shared by all nodes, the two variables set on
-each, and `scale_parts.py` sent along (`runtime_env={"py_modules": [...]}`).
+each, and `scale_parts.py` shipped with the job (`runtime_env={"py_modules": [...]}`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scale_parts import demo_folders, embed_part, missing_parts, summary
 from azureai_core import BatchEmbed
 
 WORKERS = 2
-# An actor that waits for answers needs little of a core. With the default of a whole one, actors on every core leave
-# none for the tasks that read, and the job hangs.
+# An actor mostly waits and needs little of a core. With the default of one core, actors on every core leave none for
+# the tasks that read, and the job hangs.
 CPUS = 0.25
 
 
 class EmbedParts:
-    """An actor: one worker process that embeds part after part."""
+    """An actor: a worker process that embeds one part after the other."""
 
     def __init__(self, embed: Any, source: str, target: str) -> None:
         self.embed, self.source, self.target = embed, source, target
@@ -36,7 +36,7 @@ class EmbedParts:
 
 
 def run(embed: Any, source: str, target: str, workers: int = WORKERS) -> list[dict[str, Any]]:
-    """Embeds what is missing in the target; one report per part."""
+    """Embed what is missing in the target; one report per part."""
     parts = missing_parts(source, target)
     if not parts:
         return []
@@ -52,13 +52,13 @@ def run(embed: Any, source: str, target: str, workers: int = WORKERS) -> list[di
 
 
 def ask(kind: type, options: dict[str, Any], frame: Any, workers: int = WORKERS) -> Any:
-    """Sends the rows of a frame through `BatchChat(**options)` or the like; the answers in the rows' order."""
+    """Send the rows of a frame through `BatchChat(**options)` or similar; the answers in row order."""
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     rows = ray.data.from_pandas(frame).repartition(4 * workers)
     answers = rows.map_batches(
         kind,
         fn_constructor_kwargs=options,
-        batch_format="pyarrow",  # of numpy vectors Ray makes tensors, and fails where a row has none
+        batch_format="pyarrow",  # Ray converts numpy vectors to tensors, and fails if a row has none
         batch_size=50,
         num_cpus=CPUS,
         compute=ray.data.ActorPoolStrategy(size=workers),

@@ -1,4 +1,4 @@
-"""Embed a folder of Parquet files on Spark; started again, it does what is left.
+"""Embed a folder of Parquet files on Spark; a second run embeds only what is missing.
 
     pip install "azureai-adapters[spark]"      # and Java 17
     export AZURE_INFERENCE_ENDPOINT=… AZURE_INFERENCE_CREDENTIAL=… EMBEDDING_MODEL=…
@@ -28,7 +28,7 @@ ANSWERED = (
 
 
 def session(workers: int = WORKERS) -> SparkSession:
-    """A session. The second number of `local[2,4]` is a task's attempts; without it one lost worker ends the job."""
+    """A session. The second number of `local[2,4]` is the attempts per task: with one, a lost worker ends the job."""
     spark = (
         SparkSession.builder.master(os.environ.get("SPARK_MASTER", f"local[{workers},4]"))
         .config("spark.driver.bindAddress", "127.0.0.1")
@@ -42,7 +42,7 @@ def session(workers: int = WORKERS) -> SparkSession:
 
 
 def run(spark: SparkSession, embed: Any, source: str, target: str) -> list[dict[str, Any]]:
-    """Embeds what is missing in the target, a task for each part; one report per part."""
+    """Embed what is missing in the target, a task for each part; one report per part."""
     parts = scale_parts.missing_parts(source, target)
     if not parts:
         return []
@@ -56,7 +56,7 @@ def run(spark: SparkSession, embed: Any, source: str, target: str) -> list[dict[
 
 
 def ask(spark: SparkSession, chat: Any, frame: pd.DataFrame, tasks: int = 8) -> pd.DataFrame:
-    """Sends the rows of a frame through a `BatchChat`, once: Spark would do it again for each action on the result."""
+    """Send the rows of a frame through a `BatchChat` once: Spark would repeat it for each action on the result."""
     rows = spark.createDataFrame(frame).repartition(tasks)
     answers = rows.mapInPandas(lambda frames: map(chat, frames), ANSWERED).toPandas()
     return answers.sort_values("id", ignore_index=True)

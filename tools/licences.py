@@ -143,11 +143,11 @@ def single(licence: str) -> str:
 
 HEAD = """# Licences
 
-azureai-adapters is under the MIT licence. What it installs beside itself, per extra, with the versions of
-`constraints.txt` and the licence that each package states. `make licences` writes this page.
+azureai-adapters is under the MIT licence. This page lists its dependencies per extra, with the versions in
+`constraints.txt` and the licence that each package declares. `make licences` generates it.
 
-*Permissive* licences ask for nothing but their notice. *File copyleft* (MPL 2.0) binds who changes the package's own
-files, not who uses it. No package that is needed at run time is under the GPL, LGPL or AGPL alone.
+*Permissive* licences only require that their notice is kept. *File copyleft* (MPL 2.0) applies to changes of the
+package's own files, not to its use. No package that is needed at run time is only under the GPL, LGPL or AGPL.
 """
 
 
