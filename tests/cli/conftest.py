@@ -1,4 +1,4 @@
-"""The command line under test: in this process where only its words matter, else as a process in a terminal."""
+"""The command line under test: in this process if only its output matters, otherwise as a process in a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from azureai_emulator import Emulator, serve
 KEY = "canary-key-of-the-command-line-0123456789"
 RUN = [sys.executable, "-c", "from azureai_cli import main; main()"]
 
-_IN_TERMINAL = [  # takes the terminal for its own first, so that Ctrl-C reaches it
+_IN_TERMINAL = [  # takes control of the terminal first, so that Ctrl-C reaches it
     sys.executable,
     "-c",
     "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from azureai_cli import main; main()",
@@ -50,7 +50,7 @@ class Cli:
         monkeypatch.setenv("COLUMNS", "100")
 
     def __call__(self, *arguments: object, stdin: str | bytes | None = None) -> Done:
-        """The command's end, run in this process; its output never holds the key."""
+        """The result of a command, run in this process; its output never contains the key."""
         found = CliRunner().invoke(app, [str(item) for item in arguments], input=stdin)
         if found.exception is not None and not isinstance(found.exception, SystemExit):
             raise found.exception
@@ -67,7 +67,7 @@ class Cli:
 
 
 class Terminal:
-    """A process whose stdin, stdout and stderr are a terminal; what stands on the screen is `screen`."""
+    """A process in a terminal; `screen` is everything it has printed."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self._controller, terminal_side = pty.openpty()
@@ -81,17 +81,17 @@ class Terminal:
         )
         os.close(terminal_side)
         self.screen = ""
-        self._seen = 0
+        self._read_up_to = 0
 
     def type(self, text: str) -> None:
         """Types; `\\x03` is Ctrl-C, `\\x04` is Ctrl-D."""
         os.write(self._controller, text.encode())
 
     def interrupt(self, text: str) -> None:
-        """Presses Ctrl-C at a prompt until a text shows.
+        """Press Ctrl-C at a prompt until a text appears.
 
-        The terminal throws away the keys before a Ctrl-C that nobody has read. Readline that was just about to read
-        one of them does not hear the Ctrl-C, nor any other, until it has got a key: one is typed, and waited for.
+        On Ctrl-C, the terminal discards unread input. If readline was just about to read such a key, it notices neither
+        this Ctrl-C nor a later one until it gets a key: so one is typed and waited for.
         """
         for _ in range(20):
             self.type("\x03")
@@ -103,15 +103,15 @@ class Terminal:
         raise AssertionError(f"no {text!r} after Ctrl-C in {self.screen!r}")
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
-        """Waits until a text stands behind the one that was waited for last."""
+        """Wait until a text appears after the one that was waited for last."""
         end = time.monotonic() + seconds
-        while text not in self.screen[self._seen :]:
+        while text not in self.screen[self._read_up_to :]:
             assert time.monotonic() < end, f"no {text!r} in {self.screen!r}"
             self._read(0.2)
-        self._seen = self.screen.index(text, self._seen) + len(text)
+        self._read_up_to = self.screen.index(text, self._read_up_to) + len(text)
 
     def end(self, seconds: float = 30) -> int:
-        """The exit code, the rest of the screen read."""
+        """The exit code, after the rest of the output was read."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             self._read(0.1)
@@ -153,7 +153,7 @@ def cli(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 @pytest.fixture
 def terminal(cli: Cli) -> Iterator[Any]:
-    """Starts commands in terminals of their own, and ends those that still run."""
+    """Start commands, each in its own terminal, and end those that still run."""
     opened: list[Terminal] = []
 
     def start(*arguments: object, **environment: str) -> Terminal:

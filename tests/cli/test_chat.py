@@ -33,7 +33,7 @@ def body(emulator):
 
 
 def test_a_question_from_a_pipe_is_answered_on_stdout(chat):
-    """The answer alone; the usage line goes to stderr."""
+    """Only the answer goes to stdout; the usage line goes to stderr."""
     done = chat(stdin="Hello from a pipe\n")
 
     assert done.code == 0
@@ -51,15 +51,15 @@ def test_a_question_on_the_command_line_is_answered(chat, emulator):
     assert (sent["temperature"], sent["max_tokens"], sent["stream"]) == (0, 50, True)
 
 
-def test_nothing_that_was_not_asked_for_is_sent(chat, emulator):
+def test_options_that_were_not_given_are_not_sent(chat, emulator):
     """No temperature, no limit."""
     chat("-m", "Hello", name="mistral-large-2411", kind="serverless")
 
     assert body(emulator).keys() == {"messages", "model", "stream"}
 
 
-def test_the_answer_comes_as_it_is_made(cli, emulator):
-    """The first words are there while the stream is still going on."""
+def test_the_answer_is_printed_while_it_streams(cli, emulator):
+    """The first words are printed before the stream ends."""
     emulator.faults(Fault(frame_latency=0.2))
     url = emulator.endpoint("gpt-4o")
     process = cli.start("chat", url, "-m", "Hello", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -72,7 +72,7 @@ def test_the_answer_comes_as_it_is_made(cli, emulator):
 
 
 def test_reasoning_goes_to_stderr(chat):
-    """A pipe gets the answer alone."""
+    """A pipe gets only the answer."""
     done = chat("-m", "Hello", name="deepseek-r1", kind="models")
 
     assert "<think>" not in done.out
@@ -80,8 +80,8 @@ def test_reasoning_goes_to_stderr(chat):
     assert "The user wrote" in done.err
 
 
-def test_json_has_all_of_the_answer(chat):
-    """One object."""
+def test_json_has_the_whole_answer(chat):
+    """One object, with text, reasoning, usage and request id."""
     done = chat("-m", "Hello", "--json", name="deepseek-r1", kind="models")
     answer = json.loads(done.out)
 
@@ -93,8 +93,8 @@ def test_json_has_all_of_the_answer(chat):
     assert done.err == ""
 
 
-def test_a_picture_goes_with_the_question(chat, emulator, tmp_path):
-    """As a data URL."""
+def test_an_image_is_sent_with_the_question(chat, emulator, tmp_path):
+    """It is sent as a data URL."""
     path = tmp_path / "red.png"
     path.write_bytes(RED)
     done = chat("-m", "What is it?", "--image", path)
@@ -104,8 +104,8 @@ def test_a_picture_goes_with_the_question(chat, emulator, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"no picture"])
-def test_a_picture_that_is_none_ends_with_2(chat, emulator, tmp_path, content):
-    """Before anything is sent."""
+def test_a_file_that_is_not_an_image_ends_with_2(chat, emulator, tmp_path, content):
+    """A missing file, or one of another format; nothing is sent."""
     path = tmp_path / "picture.png"
     if content is not None:
         path.write_bytes(content)
@@ -127,7 +127,7 @@ def test_a_picture_that_is_none_ends_with_2(chat, emulator, tmp_path, content):
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(chat, emulator, fault, code, said):
-    """No traceback."""
+    """There is no traceback."""
     emulator.faults(fault)
     done = chat("-m", "Hello")
 
@@ -137,16 +137,16 @@ def test_an_error_is_one_line_and_an_exit_code(chat, emulator, fault, code, said
     assert "Traceback" not in done.err
 
 
-def test_a_filtered_prompt_is_told_as_such(chat):
-    """The emulator refuses the trigger word."""
+def test_a_filtered_prompt_is_reported_as_such(chat):
+    """The message names the content filter."""
     done = chat("-m", "emulator:violence")
 
     assert done.code == 1
     assert "content filter" in done.err
 
 
-def test_an_unknown_deployment_names_it(chat, cli):
-    """Exit code 5."""
+def test_the_error_names_an_unknown_deployment(chat, cli):
+    """The exit code is 5."""
     done = cli("chat", f"{cli.emulator.url}/openai/v1", "--model", "nope", "-m", "hi")
 
     assert done.code == 5
@@ -159,8 +159,8 @@ def test_an_empty_question_ends_with_2(chat, emulator):
     assert emulator.requests == []
 
 
-def test_a_pipe_that_is_no_text_ends_with_2(chat, emulator):
-    """In a sentence, and nothing is sent."""
+def test_a_pipe_that_is_not_text_ends_with_2(chat, emulator):
+    """One sentence is printed, and nothing is sent."""
     done = chat(stdin=b"caf\xe9\n")
 
     assert done.code == 2
@@ -168,7 +168,7 @@ def test_a_pipe_that_is_no_text_ends_with_2(chat, emulator):
     assert emulator.requests == []
 
 
-def test_a_byte_order_mark_is_not_asked(chat, emulator):
+def test_a_byte_order_mark_is_not_sent(chat, emulator):
     """Windows puts one before the text."""
     chat(stdin="\ufeffHello\n".encode())
 
@@ -176,8 +176,8 @@ def test_a_byte_order_mark_is_not_asked(chat, emulator):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_a_sign_that_stdout_does_not_have_is_replaced(cli, emulator, encoding):
-    """A pipe on Windows has few; `?` stands there then, in JSON an escape."""
+def test_a_character_that_stdout_cannot_encode_is_replaced(cli, emulator, encoding):
+    """By `?` in text, by an escape sequence in JSON, as with a pipe on Windows."""
     emulator.script(["Done \u2713", "Done \u2713"])
     command = ("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "-m", "Hello")
     options = {"stdout": subprocess.PIPE, "env": os.environ | {"PYTHONIOENCODING": encoding}}
@@ -187,8 +187,8 @@ def test_a_sign_that_stdout_does_not_have_is_replaced(cli, emulator, encoding):
     assert json.loads(as_json)["content"] == "Done \u2713"
 
 
-def test_a_conversation_remembers(terminal, emulator):
-    """The second request carries the first answer; `/exit` ends."""
+def test_a_conversation_has_a_history(terminal, emulator):
+    """The second request contains the first answer; `/exit` ends the conversation."""
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--system", "Be kind.")
     screen.wait_for("/exit")
     screen.type("My name is Ada.\n")
@@ -219,7 +219,7 @@ def test_answers_can_go_to_a_file_and_prompts_stay_on_the_screen(cli, emulator):
 
 
 def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
-    """What came is kept, and the next question is answered; Ctrl-D ends."""
+    """The partial answer is kept, the next question is answered, and Ctrl-D ends the conversation."""
     emulator.faults(Fault(frame_latency=0.4))
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for("/exit")
@@ -240,8 +240,8 @@ def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
     assert "not a model" not in messages[1]["content"]
 
 
-def test_a_picture_is_sent_once_also_when_its_answer_was_stopped(terminal, emulator, tmp_path):
-    """It is in the history then."""
+def test_an_image_is_sent_once_even_if_its_answer_was_stopped(terminal, emulator, tmp_path):
+    """Later requests contain it only in the history."""
     (tmp_path / "red.png").write_bytes(RED)
     emulator.faults(Fault(frame_latency=0.4))
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "--image", tmp_path / "red.png")
@@ -258,8 +258,8 @@ def test_a_picture_is_sent_once_also_when_its_answer_was_stopped(terminal, emula
     assert [isinstance(message["content"], list) for message in body(emulator)["messages"]] == [True, False, False]
 
 
-def test_ctrl_c_at_the_prompt_gives_a_fresh_one(terminal, emulator):
-    """The conversation goes on."""
+def test_ctrl_c_at_the_prompt_starts_a_new_line(terminal, emulator):
+    """The conversation continues."""
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for(">")
     screen.type("half a quest")
@@ -272,7 +272,7 @@ def test_ctrl_c_at_the_prompt_gives_a_fresh_one(terminal, emulator):
 
 
 def test_an_error_does_not_end_the_conversation(terminal, emulator):
-    """The refused question is forgotten."""
+    """The refused question is removed from the history."""
     emulator.faults(Fault(status=400, body={"error": {"message": "no"}}))
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o")
     screen.wait_for("/exit")
@@ -289,7 +289,7 @@ def test_an_error_does_not_end_the_conversation(terminal, emulator):
 
 
 def test_ctrl_c_ends_a_single_answer_with_130(terminal, emulator):
-    """There is no conversation to go on with."""
+    """Without a conversation, Ctrl-C ends the command."""
     emulator.faults(Fault(frame_latency=0.4))
     screen = terminal("chat", emulator.endpoint("gpt-4o"), "--model", "gpt-4o", "-m", "Hello")
     screen.wait_for("You")

@@ -23,12 +23,12 @@ def blocks(language: str) -> list[str]:
 
 
 def shape(text: str) -> list[str]:
-    """The lines, with every number as `N` and no blanks at their ends."""
+    """The lines, with every number as `N` and without trailing blanks."""
     return [re.sub(r"\d[\d,]*", "N", line.rstrip()) for line in text.strip("\n").splitlines()]
 
 
 def test_the_report_on_the_page_is_the_one_that_is_printed(cli, emulator, monkeypatch):
-    """Line by line, but for the numbers."""
+    """Line by line, except for the numbers."""
     monkeypatch.setenv("COLUMNS", "88")
     done = cli("doctor", emulator.endpoint("mistral-large-2411", "serverless"), "--yes")
     shown = blocks("text")[0].split("\n", 1)
@@ -39,7 +39,7 @@ def test_the_report_on_the_page_is_the_one_that_is_printed(cli, emulator, monkey
 
 
 def test_the_failure_on_the_page_is_the_one_that_is_printed(cli, emulator, monkeypatch):
-    """The panel too."""
+    """Including the panel with the cause."""
     monkeypatch.setenv("COLUMNS", "88")
     done = cli("doctor", f"{emulator.url}/openai/v1", "--model", "gpt-5", "--yes")
 
@@ -63,7 +63,7 @@ def test_the_json_on_the_page_has_the_keys_that_are_printed(cli, emulator, tmp_p
 
 
 def test_every_finding_sign_and_exit_code_is_explained():
-    """None is left to guess."""
+    """The page names each finding, each verdict and each exit code."""
     for probe in (*CHAT, *EMBEDDINGS):
         assert f"`{probe.name}`" in PAGE
     for verdict in Verdict:
@@ -88,7 +88,7 @@ def test_every_option_is_explained_on_the_page_and_in_the_help(cli, name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_option_takes_the_key(name):
-    """It would stay in the shell's history."""
+    """A key on the command line would stay in the shell's history."""
     options = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}
 
     assert not options & {"--key", "--api-key", "--credential", "--token"}

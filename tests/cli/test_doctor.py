@@ -25,14 +25,14 @@ def sign(truth: bool) -> str:
 
 
 def takes(profile: Profile, kind: str, field: str) -> bool:
-    """Whether a field beyond the standard body is taken: all on the OpenAI kinds, else those passed through."""
+    """Whether a non-standard field is accepted: all on the OpenAI kinds, otherwise those passed through."""
     return field not in profile.unsupported and (kind in OPENAI or field in profile.extras)
 
 
 def expected_chat(profile: Profile, kind: str) -> dict[str, str]:
-    """The table that a chat deployment's declared quirks amount to."""
+    """The expected table of a chat deployment with these quirks."""
     tools = sign(profile.tools)
-    chosen = "unclear" if profile.tools_ignored else tools  # words in place of a call may be the model's choice
+    chosen = "unclear" if profile.tools_ignored else tools  # text instead of a call may be the model's choice
     forced = sign(profile.calls_tools)
     one_by_one = sign(profile.tools and takes(profile, kind, "parallel_tool_calls"))
     unasked = profile.stream_usage == "finish"
@@ -46,7 +46,7 @@ def expected_chat(profile: Profile, kind: str) -> dict[str, str]:
         "max_tokens": sign("max_tokens" not in profile.unsupported),
         "max_completion_tokens": sign(takes(profile, kind, "max_completion_tokens")),
         "temperature": sign("temperature" not in profile.unsupported),
-        "system_role": "yes",  # one that is read as the user's is taken and read, too
+        "system_role": "yes",  # one that is read as a user message counts too
         "several_system": "yes",
         "text_parts": sign(not profile.string_content),
         "images": sign("image" in profile.inputs and not profile.string_content),
@@ -102,7 +102,7 @@ def test_the_table_is_what_the_deployment_declares(cli, deployment, kind):
 
 @pytest.mark.parametrize(("deployment", "kind"), SERVED, ids=IDS)
 def test_the_printed_table_has_the_same_signs(cli, deployment, kind):
-    """What people read is what machines read."""
+    """The printed table and the JSON report agree."""
     signs = {"✓": "yes", "✗": "no", "?": "unclear", "•": "note"}
     done = cli.doctor(deployment.name, kind)
     printed = [signs[line[0]] for line in done.out.splitlines() if re.match(r"[✓✗?•] \S", line)]
@@ -114,7 +114,7 @@ def test_the_printed_table_has_the_same_signs(cli, deployment, kind):
 
 @pytest.mark.parametrize("deployment", [d for d in DEPLOYMENTS if d.profile.task == "embeddings"], ids=str)
 def test_sizes_of_vectors_and_batches_are_measured(cli, deployment):
-    """The numbers are the declared ones."""
+    """The numbers are those that the deployment declares."""
     found = values(json.loads(cli.doctor(deployment.name, None, "--json").out))
 
     assert found["embeddings"] == deployment.profile.dimensions
@@ -130,8 +130,8 @@ def test_sizes_of_vectors_and_batches_are_measured(cli, deployment):
         ("gpt-4o", None, "none"),
     ],
 )
-def test_the_style_of_reasoning_is_told(cli, name, version, style):
-    """It follows the model and the api-version."""
+def test_the_form_of_reasoning_is_reported(cli, name, version, style):
+    """It depends on the model and the api-version."""
     more = ["--api-version", version] if version else []
 
     assert values(json.loads(cli.doctor(name, None, "--json", *more).out))["reasoning"] == style
@@ -140,8 +140,8 @@ def test_the_style_of_reasoning_is_told(cli, name, version, style):
 CHAT_PROBES_AFTER_HELLO = 40
 
 
-def test_a_model_that_only_talks_is_not_accused(cli, emulator):
-    """✗ where the answer breaks what the field promises, ? where another answer would have been as good."""
+def test_text_instead_of_a_call_is_no_only_if_a_call_was_required(cli, emulator):
+    """✗ if the answer violates the request, ? if another answer would have been as valid."""
     emulator.script(["I would rather talk about the weather."] * CHAT_PROBES_AFTER_HELLO)
     found = verdicts(json.loads(cli.doctor("gpt-4o", "openai-v1", "--json").out))
 
@@ -155,8 +155,8 @@ def test_a_model_that_only_talks_is_not_accused(cli, emulator):
     assert open_ == {"tools_auto", "tools_none", "parallel_tools", "parallel_tool_calls", "system_role"}
 
 
-def test_a_tool_that_is_called_against_the_rules_is_ignoring_them(cli, emulator):
-    """`none` with a call, another tool than the named one, two calls where one was asked for."""
+def test_calls_that_violate_tool_choice_are_reported(cli, emulator):
+    """A call despite `none`, another tool than the named one, two calls where one was requested."""
     calls = [{"name": "get_weather", "arguments": {"city": city}} for city in ("Paris", "Tokyo")]
     emulator.script([calls] * CHAT_PROBES_AFTER_HELLO)
     found = verdicts(json.loads(cli.doctor("gpt-4o", "openai-v1", "--json").out))
@@ -166,7 +166,7 @@ def test_a_tool_that_is_called_against_the_rules_is_ignoring_them(cli, emulator)
 
 
 class Agreeable(BaseHTTPRequestHandler):
-    """A server that takes everything, and says the same to everything, in one piece."""
+    """A server that accepts everything and always gives the same answer, never streamed."""
 
     def do_GET(self) -> None:
         self.answer({"model_name": "m\x1b[2J", "model_type": "chat", "model_provider_name": None})
@@ -202,8 +202,8 @@ def agreeable() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_server_that_agrees_to_everything_gets_no_sign_for_nothing(cli, agreeable):
-    """What it takes is ✓ only where taking is all; what its words break is ✗; the rest is open."""
+def test_a_server_that_accepts_everything_gets_no_undeserved_yes(cli, agreeable):
+    """✓ only if acceptance is enough; ✗ if the answer violates the request; otherwise ?."""
     done = cli("doctor", agreeable, "--model", "m", "--json", "--only", "chat")
     found = verdicts(json.loads(done.out))
     by_sign = {sign: {name for name, value in found.items() if value == sign} for sign in set(found.values())}
@@ -218,8 +218,8 @@ def test_a_server_that_agrees_to_everything_gets_no_sign_for_nothing(cli, agreea
     }
 
 
-def test_embeddings_that_are_always_the_same_prove_that_it_ignores(cli, agreeable):
-    """The length, the encoding and the kind of input change nothing."""
+def test_identical_embeddings_prove_that_options_are_ignored(cli, agreeable):
+    """Dimensions, encoding and input type change nothing."""
     done = cli("doctor", agreeable, "--model", "m", "--json", "--only", "embeddings")
     found = verdicts(json.loads(done.out))
 
@@ -227,16 +227,16 @@ def test_embeddings_that_are_always_the_same_prove_that_it_ignores(cli, agreeabl
     assert values(json.loads(done.out))["batch"] is None
 
 
-def test_what_a_broken_answer_hides_stays_open(cli, emulator):
-    """An answer that is none, to one probe: that one is ?, the others are not touched."""
+def test_a_broken_response_to_one_probe_is_unclear(cli, emulator):
+    """The other probes are not affected."""
     emulator.script(["42", "42", "42", {"choices": []}], rules_after=True)  # hello, two streams, max_tokens
     found = verdicts(json.loads(cli.doctor("gpt-4o", None, "--json").out))
 
     assert found == expected(DEPLOYMENTS[0], "openai-deployment") | {"max_tokens": "unclear"}
 
 
-def test_a_busy_service_is_a_failure_not_a_lack(cli, emulator):
-    """503 to everything: exit code 1, and nothing is said of what the deployment can do."""
+def test_an_overloaded_service_is_a_failure_not_a_missing_capability(cli, emulator):
+    """503 to every request: exit code 1, and no findings."""
     emulator.faults(Fault(status=503, headers={"retry-after": "0"}, times=100))
     done = cli.doctor("text-embedding-3-small", None, "--json")
 
@@ -245,8 +245,8 @@ def test_a_busy_service_is_a_failure_not_a_lack(cli, emulator):
 
 
 @pytest.mark.parametrize(("deployment", "kind"), SERVED, ids=IDS)
-def test_the_lines_to_paste_work(cli, monkeypatch, deployment, kind):
-    """The LangChain and the LlamaIndex object are made by them, and answer; the profile is a profile."""
+def test_the_printed_code_works(cli, monkeypatch, deployment, kind):
+    """It creates a LangChain and a LlamaIndex object that answer, and a profile."""
     report = json.loads(cli.doctor(deployment.name, kind, "--json").out)
     chain, index = run_code(report["langchain"]), run_code(report["llamaindex"])
 
@@ -265,8 +265,8 @@ def run_code(text: str) -> dict[str, Any]:
     return names
 
 
-def test_the_profile_holds_what_was_seen(cli):
-    """Refused fields are off, the spelling of the limit is the one that is taken."""
+def test_the_profile_has_what_was_observed(cli):
+    """Refused fields are off, and the limit has the field that is accepted."""
     reasoning = json.loads(cli.doctor("gpt-reasoning", None, "--json").out)["profile"]
     mistral = json.loads(cli.doctor("mistral-large-2411", None, "--json").out)["profile"]
     cohere = json.loads(cli.doctor("cohere-embed-v3-english", None, "--json").out)["profile"]
@@ -277,8 +277,8 @@ def test_the_profile_holds_what_was_seen(cli):
     assert (cohere["embeddings"], cohere["input_type"], cohere["max_batch"], cohere["images"]) == (True, True, 96, True)
 
 
-def test_the_printed_lines_can_be_pasted_from_a_narrow_terminal(cli, monkeypatch):
-    """No line of them is broken."""
+def test_the_printed_code_can_be_pasted_from_a_narrow_terminal(cli, monkeypatch):
+    """No line is wrapped."""
     monkeypatch.setenv("COLUMNS", "40")
     out = cli.doctor("gpt-4o", "openai-deployment").out
     chain = re.search(r"LangChain ─+\n(.*?)\n\)", out, re.DOTALL)
@@ -287,7 +287,7 @@ def test_the_printed_lines_can_be_pasted_from_a_narrow_terminal(cli, monkeypatch
 
 
 def test_the_printed_profile_is_python_that_runs(cli):
-    """It can be pasted as it stands."""
+    """It can be pasted unchanged."""
     out = cli.doctor("phi-3-mini-4k-instruct").out
     code = out[out.index("from azureai_core import ModelProfile") :]
 
@@ -295,16 +295,16 @@ def test_the_printed_profile_is_python_that_runs(cli):
 
 
 @pytest.mark.parametrize(("deployment", "kind"), SERVED[:4] + SERVED[-4:], ids=IDS[:4] + IDS[-4:])
-def test_it_costs_no_more_than_it_says(cli, emulator, deployment, kind):
-    """The number of requests that is announced is an upper bound, and the number that is reported is true."""
+def test_it_sends_no_more_requests_than_announced(cli, emulator, deployment, kind):
+    """The announced number is an upper bound, and the reported number is exact."""
     done = cli.doctor(deployment.name, kind, "--json")
     announced = int(re.search(r"up to (\d+) requests", done.err)[1])
 
     assert json.loads(done.out)["requests"] == len(emulator.requests) <= announced
 
 
-def test_the_cost_of_one_task_is_told(cli):
-    """`--only embeddings` announces the few requests of that task."""
+def test_the_cost_of_one_task_is_announced(cli):
+    """`--only embeddings` announces only the requests of that task."""
     done = cli.doctor("cohere-embed-v3-english", None, "--json", "--only", "embeddings")
     announced = int(re.search(r"up to (\d+) requests", done.err)[1])
 
@@ -313,7 +313,7 @@ def test_the_cost_of_one_task_is_told(cli):
 
 
 def test_in_a_terminal_it_asks_first(terminal, emulator):
-    """No means that nothing is sent."""
+    """If the answer is no, nothing is sent."""
     screen = terminal("doctor", emulator.endpoint("gpt-4o"))
     screen.wait_for("Continue?")
     screen.type("n\n")
@@ -324,7 +324,7 @@ def test_in_a_terminal_it_asks_first(terminal, emulator):
 
 
 def test_in_a_terminal_yes_shows_a_bar_and_the_table(terminal, emulator):
-    """`--yes` asks nothing."""
+    """`--yes` skips the question."""
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), "--yes", COLUMNS="120")
 
     assert screen.end() == 0
@@ -333,8 +333,8 @@ def test_in_a_terminal_yes_shows_a_bar_and_the_table(terminal, emulator):
     assert "✓" in screen.screen
 
 
-def test_a_key_that_is_typed_does_not_show(terminal, emulator, monkeypatch):
-    """It is asked for where the environment holds none, and not echoed."""
+def test_a_typed_key_is_not_echoed(terminal, emulator, monkeypatch):
+    """You are asked for it if the environment contains none."""
     key = emulator.key
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), "--yes")
@@ -346,7 +346,7 @@ def test_a_key_that_is_typed_does_not_show(terminal, emulator, monkeypatch):
 
 
 def test_ctrl_c_ends_it_with_130(terminal, emulator):
-    """One word, no traceback."""
+    """One word is printed, no traceback."""
     emulator.faults(Fault(latency=1, times=100))
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), "--yes")
     screen.wait_for("requests")
@@ -360,7 +360,7 @@ def test_ctrl_c_ends_it_with_130(terminal, emulator):
 
 @pytest.mark.parametrize("arguments", [[], ["--yes"]], ids=["at the question", "at the key"])
 def test_ctrl_c_at_a_question_ends_it_with_130(terminal, emulator, monkeypatch, arguments):
-    """Whichever question it is, nothing was sent."""
+    """Nothing is sent, whichever question it is."""
     if arguments:
         monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), *arguments)
@@ -372,7 +372,7 @@ def test_ctrl_c_at_a_question_ends_it_with_130(terminal, emulator, monkeypatch, 
 
 
 def test_no_key_at_the_question_ends_with_2(terminal, emulator, monkeypatch):
-    """Ctrl-D is an empty answer."""
+    """Ctrl-D counts as an empty answer."""
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     screen = terminal("doctor", emulator.endpoint("gpt-4o"), "--yes")
     screen.wait_for("Key (not shown)")

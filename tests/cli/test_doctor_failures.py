@@ -1,4 +1,4 @@
-"""`azureai doctor` where something is wrong: the exit code, the most likely cause, and what to do."""
+"""`azureai doctor` if something is wrong: the exit code, the most likely cause, and what to do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def problem(done: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_key_ends_with_4(cli, monkeypatch, kind):
-    """It says which variable the key came from, and shows neither header as working."""
+    """The cause names the variable of the key, and neither header is shown as working."""
     monkeypatch.setenv("MY_KEY", "canary-wrong-key-000")
     done = cli.doctor(NAMES[kind], kind, "--json", "--key-env", "MY_KEY")
 
@@ -52,7 +52,7 @@ def test_a_wrong_key_ends_with_4(cli, monkeypatch, kind):
 
 
 def test_an_unknown_deployment_ends_with_5(cli, emulator):
-    """Where the name stands in the body, and where it stands in the URL."""
+    """Whether its name is in the body or in the URL."""
     v1 = cli("doctor", f"{emulator.url}/openai/v1", "--model", "nope", "--json")
     models = cli("doctor", f"{emulator.url}/models", "--model", "nope", "--json")
     path = cli("doctor", f"{emulator.url}/openai/deployments/nope", "--json")
@@ -75,7 +75,7 @@ def test_an_unknown_deployment_ends_with_5(cli, emulator):
     ],
 )
 def test_a_model_of_another_kind_ends_with_5(cli, name, kind, only):
-    """The deployment is there, and does something else."""
+    """The deployment exists, but its model is for another task."""
     done = cli.doctor(name, kind, "--json", "--only", only)
 
     assert done.code == 5
@@ -85,7 +85,7 @@ def test_a_model_of_another_kind_ends_with_5(cli, name, kind, only):
 @pytest.mark.parametrize("kind", ["serverless", "models", "openai-deployment"])
 @pytest.mark.parametrize("version", ["2019-01-01-preview", "nonsense"])
 def test_a_wrong_api_version_is_found_by_trying_another(cli, kind, version):
-    """The version that works is named; where the service takes any date, a date is no error."""
+    """A version that works is named; if the service accepts any version, none is reported as wrong."""
     done = cli.doctor(NAMES[kind], kind, "--json", "--api-version", version)
     if kind == "openai-deployment" and version == "2019-01-01-preview":
         assert done.code == 0
@@ -98,7 +98,7 @@ def test_a_wrong_api_version_is_found_by_trying_another(cli, kind, version):
 
 @pytest.mark.parametrize("path", ["", "/nothing/here", "/serverless/no-such-model", "/v1"])
 def test_a_wrong_route_ends_with_5(cli, emulator, path):
-    """It says how the URL was read, and what one of that kind looks like."""
+    """The panel shows how the URL was recognised, and an example of that kind."""
     done = cli("doctor", emulator.url + path, "--model", "gpt-4o", "--json")
 
     assert done.code == 5
@@ -106,7 +106,7 @@ def test_a_wrong_route_ends_with_5(cli, emulator, path):
 
 
 def test_a_closed_port_ends_with_3(cli):
-    """Nothing listens there."""
+    """The cause is that nothing listens there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -116,8 +116,8 @@ def test_a_closed_port_ends_with_3(cli):
     assert "Nothing listens" in problem(done)["cause"]
 
 
-def test_a_server_that_says_nothing_ends_with_3(cli):
-    """The time is up."""
+def test_a_server_that_does_not_answer_ends_with_3(cli):
+    """After the timeout."""
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
@@ -183,20 +183,20 @@ def test_a_plain_web_server_is_not_the_api(cli, web, path, status):
 
 
 def test_a_file_server_is_not_the_api(cli, web):
-    """501 to a POST."""
+    """It answers 501 to a POST."""
     done = cli("doctor", f"http://{web(Files)}/openai/v1", "--model", "m", "--json")
 
     assert done.code == 5
 
 
 def test_a_redirect_is_not_followed(cli, web):
-    """The credential stays here."""
+    """The credential is not sent elsewhere."""
     done = cli("doctor", f"http://{web(status=302)}/openai/v1", "--model", "m", "--json")
 
     assert done.code == 5
 
 
-def test_a_certificate_that_nobody_signed_ends_with_3(cli, web, tmp_path):
+def test_an_untrusted_certificate_ends_with_3(cli, web, tmp_path):
     """The fix names the variable for a company's own certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
@@ -208,7 +208,7 @@ def test_a_certificate_that_nobody_signed_ends_with_3(cli, web, tmp_path):
 
 
 def test_plain_http_behind_https_ends_with_3(cli, web):
-    """What answers there speaks no TLS."""
+    """The cause is that the server does not speak TLS."""
     done = cli("doctor", f"https://{web()}/openai/v1", "--model", "m", "--json")
 
     assert done.code == 3
@@ -243,8 +243,8 @@ def certificate(folder: Any) -> str:
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer", "certificate"),
     ],
 )
-def test_what_systems_say_of_the_network_is_understood(said, cause):
-    """The texts of Linux, macOS and Windows."""
+def test_network_messages_of_operating_systems_are_understood(said, cause):
+    """Those of Linux, macOS and Windows."""
     target = Target(Endpoint.parse("https://h.openai.azure.com"), "m", Secret("k", "V", entra=False))
     found = diagnose(APIConnectionError(f"https://h.openai.azure.com could not be reached ({said})."), target)
 
@@ -253,7 +253,7 @@ def test_what_systems_say_of_the_network_is_understood(said, cause):
 
 
 def test_a_proxy_in_the_environment_is_mentioned(cli, monkeypatch):
-    """It stands between us and the endpoint."""
+    """The cause names its variable."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     done = cli("doctor", "https://h.openai.azure.com", "--model", "m", "--json")
 
@@ -268,8 +268,8 @@ def test_a_proxy_in_the_environment_is_mentioned(cli, monkeypatch):
         ("Principal does not have access to API/Operation.", "not allowed to do this"),
     ],
 )
-def test_403_is_of_the_network_or_of_the_role(cli, emulator, text, cause):
-    """Both texts are the service's own."""
+def test_403_is_about_the_network_or_the_role(cli, emulator, text, cause):
+    """Both messages are the service's own."""
     emulator.faults(Fault(status=403, body={"error": {"code": "403", "message": text}}, times=100))
     done = cli.doctor("gpt-4o", None, "--json")
 
@@ -278,7 +278,7 @@ def test_403_is_of_the_network_or_of_the_role(cli, emulator, text, cause):
 
 
 def test_a_used_up_quota_ends_with_1(cli, emulator):
-    """Reached and known, but not now."""
+    """The endpoint and the key are right, but the quota is exhausted."""
     emulator.faults(Fault(status=429, headers={"retry-after": "0"}, times=100))
     done = cli.doctor("gpt-4o", None, "--json")
 
@@ -287,8 +287,8 @@ def test_a_used_up_quota_ends_with_1(cli, emulator):
 
 
 @pytest.mark.parametrize("form", [["--json"], []])
-def test_a_service_that_goes_away_in_the_middle_ends_with_3(cli, emulator, form):
-    """What was found before stands, nothing is offered for copying."""
+def test_a_service_that_becomes_unreachable_ends_with_3(cli, emulator, form):
+    """Earlier findings are shown, but no code to paste."""
     emulator.faults(*[Fault()] * 10, Fault(reset_before_body=True, times=999))
     done = cli.doctor("gpt-4o", None, *form)
 
@@ -312,7 +312,7 @@ def test_wrong_usage_ends_with_2(cli, arguments):
 
 
 def test_no_key_ends_with_2(cli, emulator, monkeypatch):
-    """Nobody can be asked for it here."""
+    """Without a terminal, nobody can be asked for it."""
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     done = cli.doctor("gpt-4o")
 
@@ -330,7 +330,7 @@ class FakeCredential:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_token_of_the_kinds_own_scope_works(cli, monkeypatch, kind):
-    """The scope is shown, and the line to paste uses the credential."""
+    """The scope is shown, and the printed code uses the credential."""
     monkeypatch.setattr("azure.identity.DefaultAzureCredential", FakeCredential)
     monkeypatch.delenv("AZURE_INFERENCE_CREDENTIAL")
     done = cli.doctor(NAMES[kind], kind, "--json", "--entra")
@@ -363,7 +363,7 @@ def test_a_token_of_a_wrong_scope_ends_with_4(cli, monkeypatch):
 
 
 def test_a_credential_that_is_not_signed_in_ends_with_4(cli, monkeypatch):
-    """The credential's own words are kept."""
+    """The credential's own message is shown."""
 
     class SignedOut:
         def get_token(self, *_: str, **__: Any) -> Any:

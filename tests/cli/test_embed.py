@@ -1,4 +1,4 @@
-"""`azureai embed`: order kept, nothing lost, nothing done twice."""
+"""`azureai embed`: the order is kept, nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows(path: str | Path) -> list[dict[str, Any]]:
 
 
 def embedded_texts(emulator) -> list[str]:
-    """All texts that were asked for, in the order of the requests."""
+    """All texts that were sent, in the order of the requests."""
     return [text for exchange in emulator.requests for text in json.loads(exchange.body_bytes)["input"]]
 
 
@@ -65,7 +65,7 @@ def as_float32(vector: list[float]) -> list[float]:
 
 
 def test_json_lines_keep_their_ids(embed, emulator):
-    """Of any type; blank lines are left out, their numbers are not used again."""
+    """Ids of any type; blank lines are skipped, but count as lines."""
     Path("in.jsonl").write_text('{"key": "a", "body": "One"}\n\n{"key": 7, "body": "Two"}\n{"body": "Three"}\n')
     done = embed("in.jsonl", "--field", "body", "--id-field", "key", "-o", "out.jsonl")
     found = [{name: row.get(name) for name in ("line", "id")} for row in rows("out.jsonl")]
@@ -75,8 +75,8 @@ def test_json_lines_keep_their_ids(embed, emulator):
     assert embedded_texts(emulator) == ["One", "Two", "Three"]
 
 
-def test_a_line_separator_inside_a_text_ends_no_line(embed, emulator):
-    """U+2028 and U+0085 are characters, and a byte order mark is none."""
+def test_a_line_separator_inside_a_text_does_not_end_the_line(embed, emulator):
+    """U+2028 and U+0085 are part of the text; a byte order mark is not."""
     Path("in.txt").write_bytes("\ufeffa\u2028b\u0085c\r\nsecond\n".encode())
 
     assert embed("in.txt").code == 0
@@ -84,14 +84,14 @@ def test_a_line_separator_inside_a_text_ends_no_line(embed, emulator):
 
 
 def test_texts_from_a_pipe_need_an_output(embed):
-    """`-` is stdin."""
+    """For stdin (`-`) there is no default name."""
     assert embed("-", stdin="One\nTwo\n").code == 2
     assert embed("-", "-o", "out.jsonl", stdin="One\nTwo\n").code == 0
     assert len(rows("out.jsonl")) == 2
 
 
-def test_the_summary_counts(embed):
-    """One JSON object."""
+def test_the_summary_has_the_counts(embed):
+    """It is one JSON object."""
     lines(5)
     done = embed("texts.txt", "--json", "--dimensions", "8")
     summary = json.loads(done.out)
@@ -112,7 +112,7 @@ def test_the_summary_counts(embed):
 
 
 def test_options_reach_the_service(embed, emulator):
-    """Dimensions and the kind of input."""
+    """Dimensions and input type."""
     lines(2)
     embed("texts.txt", "--input-type", "query", name="cohere-embed-v3-english")
 
@@ -120,7 +120,7 @@ def test_options_reach_the_service(embed, emulator):
 
 
 def test_parquet_has_the_same_rows(embed):
-    """float32 lists; ids as text."""
+    """Vectors are float32 lists, ids are text."""
     import pyarrow.parquet as pq
 
     Path("in.jsonl").write_text('{"id": "a", "text": "One"}\n{"id": 2, "text": ""}\n{"id": 3, "text": "Three"}\n')
@@ -153,8 +153,8 @@ def test_parquet_without_pyarrow_says_so_before_any_request(embed, emulator, mon
 BAD = '{"id": 1, "text": "One"}\n{"id": 2, "text": ""}\nnot json\n{"id": 4}\n[5]\n{"id": 6, "text": "Six"}\n'
 
 
-def test_bad_rows_stop_the_job_and_name_their_line(embed):
-    """What stands before them is kept."""
+def test_invalid_rows_stop_the_job_and_name_their_line(embed):
+    """The rows before them are kept."""
     Path("in.jsonl").write_text(BAD)
     done = embed("in.jsonl")
 
@@ -164,8 +164,8 @@ def test_bad_rows_stop_the_job_and_name_their_line(embed):
     assert not Path("in.embeddings.jsonl").exists()
 
 
-def test_bad_rows_become_error_rows(embed):
-    """In their places; the exit code tells."""
+def test_invalid_rows_become_error_rows(embed):
+    """In their places; the exit code is 1."""
     Path("in.jsonl").write_text(BAD)
     done = embed("in.jsonl", "--on-error", "skip")
     found = rows("in.embeddings.jsonl")
@@ -175,8 +175,8 @@ def test_bad_rows_become_error_rows(embed):
     assert ["error" in row for row in found] == [False, True, True, True, True, False]
 
 
-def test_bytes_that_are_no_text_become_an_error_row(embed):
-    """Neither a guess nor a crash."""
+def test_bytes_that_are_not_text_become_an_error_row(embed):
+    """They are neither guessed nor a crash."""
     Path("in.txt").write_bytes(b"good\n\xff\xfe bad\nalso good\n")
     done = embed("in.txt", "--on-error", "skip")
 
@@ -200,7 +200,7 @@ def test_texts_that_the_model_refuses_become_error_rows(embed, emulator):
 
 
 def test_a_refused_text_stops_the_job_and_names_the_lines(embed):
-    """By default."""
+    """This is the default."""
     texts = lines(10)
     texts[4] = "word " * 9000
     Path("texts.txt").write_text("\n".join(texts) + "\n")
@@ -221,8 +221,8 @@ def test_a_refused_text_stops_the_job_and_names_the_lines(embed):
     ],
 )
 @pytest.mark.parametrize("policy", ["stop", "skip"])
-def test_what_is_not_a_texts_fault_stops_the_job(embed, emulator, fault, code, policy):
-    """Not a row of errors for each text of the file."""
+def test_a_problem_that_no_text_causes_stops_the_job(embed, emulator, fault, code, policy):
+    """There are no error rows for it."""
     lines(10)
     emulator.faults(fault)
     done = embed("texts.txt", "--on-error", policy)
@@ -237,7 +237,7 @@ def test_what_is_not_a_texts_fault_stops_the_job(embed, emulator, fault, code, p
 
 
 def interrupted(cli, *arguments: str, number: signal.Signals, rows_before: int) -> int:
-    """Starts a job, waits until some rows are done, and ends it by a signal."""
+    """Start a job, wait until some rows are finished, and end it by a signal."""
     cli.emulator.faults(Fault(latency=0.15, times=1000))
     url = cli.emulator.endpoint(SMALL, "openai-v1")
     command = ["embed", *arguments, "--endpoint", url, "--model", SMALL]
@@ -254,7 +254,7 @@ def interrupted(cli, *arguments: str, number: signal.Signals, rows_before: int) 
     return process.returncode
 
 
-def test_after_a_kill_it_goes_on_where_it_stopped(embed, cli, emulator):
+def test_after_a_kill_it_resumes_where_it_stopped(embed, cli, emulator):
     """SIGKILL: no row is lost, none is there twice, none that was done is asked for again."""
     texts = lines(400)
     code = interrupted(cli, "texts.txt", "--batch-size", "10", number=signal.SIGKILL, rows_before=60)
@@ -271,12 +271,12 @@ def test_after_a_kill_it_goes_on_where_it_stopped(embed, cli, emulator):
 
 
 def rows_of_part() -> list[bytes]:
-    """The whole lines of the part file."""
+    """The complete lines of the part file."""
     return Path("texts.embeddings.jsonl.part").read_bytes().split(b"\n")[:-1]
 
 
-def test_ctrl_c_keeps_what_is_done(embed, cli):
-    """Exit code 130."""
+def test_ctrl_c_keeps_the_finished_rows(embed, cli):
+    """The exit code is 130."""
     lines(400)
 
     assert interrupted(cli, "texts.txt", "--batch-size", "10", number=signal.SIGINT, rows_before=20) == 130
@@ -284,8 +284,8 @@ def test_ctrl_c_keeps_what_is_done(embed, cli):
     assert len(rows("texts.embeddings.jsonl")) == 400
 
 
-def test_two_jobs_do_not_write_one_part(embed, cli, emulator):
-    """The second one says so, and the first one is not disturbed."""
+def test_two_jobs_do_not_write_one_part_file(embed, cli, emulator):
+    """The second one is refused, the first one is not disturbed."""
     lines(200)
     emulator.faults(Fault(latency=0.1, times=1000))
     url = emulator.endpoint(SMALL, "openai-v1")
@@ -303,7 +303,7 @@ def test_two_jobs_do_not_write_one_part(embed, cli, emulator):
 
 
 def test_a_chat_model_does_not_embed(embed):
-    """Exit code 5, and why."""
+    """The exit code is 5, and the cause is named."""
     lines(2)
     done = embed("texts.txt", name="mistral-large-2411")
 
@@ -311,7 +311,7 @@ def test_a_chat_model_does_not_embed(embed):
     assert "another kind" in done.err
 
 
-def test_a_line_that_was_cut_is_written_anew(embed, cli):
+def test_an_incomplete_line_is_written_again(embed, cli):
     """The process ended in the middle of a row."""
     lines(100)
     interrupted(cli, "texts.txt", "--batch-size", "10", number=signal.SIGKILL, rows_before=20)
@@ -331,8 +331,8 @@ def test_a_line_that_was_cut_is_written_anew(embed, cli):
         ([], "input"),
     ],
 )
-def test_another_job_does_not_go_on_from_this_ones_part(embed, cli, emulator, change, said):
-    """It says what differs, sends nothing, and begins anew where it is told to."""
+def test_another_job_does_not_resume_from_this_part_file(embed, cli, emulator, change, said):
+    """It names the difference and sends nothing; `--restart` starts over."""
     lines(100)
     interrupted(cli, "texts.txt", "--batch-size", "10", number=signal.SIGKILL, rows_before=20)
     if not change:
@@ -348,8 +348,8 @@ def test_another_job_does_not_go_on_from_this_ones_part(embed, cli, emulator, ch
         assert {len(row["embedding"]) for row in rows("texts.embeddings.jsonl")} == {8}
 
 
-def test_an_output_is_not_written_over(embed, emulator):
-    """Unless that is asked for."""
+def test_an_output_is_not_overwritten(embed, emulator):
+    """Unless `--restart` is given."""
     lines(3)
     embed("texts.txt")
     before = len(emulator.requests)
@@ -378,7 +378,7 @@ def test_wrong_usage_ends_with_2(embed, emulator, arguments, said):
 
 
 def test_an_empty_file_gives_an_empty_output(embed):
-    """Nothing is asked, nothing is wrong."""
+    """Nothing is sent, and it is not an error."""
     Path("texts.txt").write_text("\n\n")
 
     assert embed("texts.txt").code == 0
@@ -408,7 +408,7 @@ def peak_memory(cli, source: Path, output: Path) -> int:
     return int(done.stdout.split()[-1])
 
 
-def test_in_a_terminal_there_is_a_bar(terminal, emulator, tmp_path, monkeypatch):
+def test_in_a_terminal_there_is_a_progress_bar(terminal, emulator, tmp_path, monkeypatch):
     """It counts rows."""
     monkeypatch.chdir(tmp_path)
     lines(200)
@@ -422,7 +422,7 @@ def test_in_a_terminal_there_is_a_bar(terminal, emulator, tmp_path, monkeypatch)
 
 
 def test_the_key_is_in_no_file(embed, cli):
-    """Neither in the output nor in the plan beside the part."""
+    """Neither in the output nor in the settings beside the part file."""
     lines(100)
     interrupted(cli, "texts.txt", "--batch-size", "10", number=signal.SIGKILL, rows_before=10)
     files = [path.read_bytes() for path in Path().iterdir()]
@@ -432,8 +432,8 @@ def test_the_key_is_in_no_file(embed, cli):
 
 
 @pytest.mark.parametrize(("source", "output"), [("a.jsonl", "a.jsonl"), ("b.jsonl.part", "b.jsonl")])
-def test_the_texts_are_not_written_over(embed, emulator, source, output):
-    """Also with --restart, and not by the part either."""
+def test_the_texts_are_not_overwritten(embed, emulator, source, output):
+    """Even with --restart, and not by the part file either."""
     Path(source).write_text('{"text": "One"}\n')
     done = embed(source, "-o", output, "--restart")
 
@@ -444,8 +444,8 @@ def test_the_texts_are_not_written_over(embed, emulator, source, output):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
-def test_a_full_disk_keeps_what_is_done(embed, cli):
-    """Exit code 1, a sentence, no traceback; with room again, the same command goes on."""
+def test_a_full_disk_keeps_the_finished_rows(embed, cli):
+    """Exit code 1, a sentence, no traceback; with free space again, the same command resumes."""
     lines(400)
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); from azureai_cli import main; main()"
     options = ["--endpoint", cli.emulator.endpoint(SMALL, "openai-v1"), "--model", SMALL, "--dimensions", "8"]
