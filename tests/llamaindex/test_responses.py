@@ -1,13 +1,17 @@
 """From the wire to LlamaIndex responses: blocks, dicts, raw, streams in all their shapes (contract 1.7)."""
 
+import copy
 import json
+import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
 
+from azureai_core import ToolCall
 from llamaindex_azureai._calls import partial_arguments
+from llamaindex_azureai._from_wire import to_message
 
 ARGUMENTS = '{"a": 1, "b": "ü"}'
 
@@ -27,6 +31,25 @@ async def test_a_call_comes_as_block_and_as_plain_dict(service, llm, user, calle
 
     assert message.blocks == [ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs=ARGUMENTS)]
     assert message.additional_kwargs == {"tool_calls": [service.call("c1", "add", ARGUMENTS)]}
+
+
+@pytest.mark.parametrize("calls", [(), (ToolCall("c1", "add", ARGUMENTS), ToolCall("c2", None, "", 1))])
+@pytest.mark.parametrize("reasoning", ["", "hm"])
+@pytest.mark.parametrize("content", ["", "Paris."])
+@pytest.mark.parametrize("beside", [None, {"refusal": "no"}])
+def test_a_message_is_what_the_frameworks_constructor_makes(content, reasoning, calls, beside):
+    """Field by field, also what it says was set; and no two share what their owner may change."""
+    message, other = [to_message(content, reasoning, calls, beside) for _ in range(2)]
+    built = ChatMessage(role="assistant", additional_kwargs=message.additional_kwargs, blocks=message.blocks)
+
+    assert message == built
+    assert list(dict(message)) == list(dict(built))
+    assert (message.model_fields_set, message.model_extra) == (built.model_fields_set, built.model_extra)
+    assert message.model_dump_json() == built.model_dump_json()
+    assert pickle.loads(pickle.dumps(message)) == copy.deepcopy(message) == built
+    assert message.blocks is not other.blocks
+    assert message.model_fields_set is not other.model_fields_set
+    assert beside or message.additional_kwargs is not other.additional_kwargs
 
 
 async def test_plain_answers_have_no_tool_calls_key(service, llm, user, caller):
