@@ -499,6 +499,25 @@ def test_a_dump_of_version_0_1_loads_and_is_written_alike(name):
     assert model.to_dict().items() >= dump.items()
 
 
+VENDOR_DUMPS = {
+    "AzureAICompletionsModel": {
+        "system_prompt": None, "pydantic_program_mode": "default", "model_name": "m", "temperature": 0.1,
+        "max_tokens": None, "seed": None, "model_kwargs": {"model_extras": {"safe_prompt": True}},
+    },
+    "AzureAIEmbeddingsModel": {"model_name": "m", "embed_batch_size": 10, "num_workers": None},
+}  # fmt: skip
+"""The fields of llama-index-llms-azure-inference 0.8.0 and llama-index-embeddings-azure-inference 0.6.0."""
+
+
+@pytest.mark.parametrize("name", VENDOR_DUMPS)
+def test_a_dump_of_the_retired_adapter_loads(name):
+    """With the endpoint and the key, which it did not hold."""
+    dump = {**VENDOR_DUMPS[name], "class_name": name}
+    model = FORMER[name].from_dict(dump, endpoint=URL, credential=KEY)
+
+    assert (model.model, model.class_name()) == ("m", name)
+
+
 @pytest.mark.parametrize("name", FORMER)
 def test_a_pickle_of_version_0_1_loads(name):
     """It names the class by its old path, and holds the fields in its state."""
