@@ -117,11 +117,20 @@ async def test_an_image_of_another_format_has_the_type_that_the_user_says(servic
     assert len(service.requests) == 1
 
 
+async def test_base64_goes_as_it_stands(sent):
+    """It is not decoded and encoded again, which would change the unused bits at its end."""
+    given = user(ImageBlock(image=PNG))
+    given.blocks[0].image = odd = given.blocks[0].image.removesuffix(b"g==") + b"h=="
+    [message] = await sent(given)
+
+    assert message["content"][0]["image_url"]["url"] == "data:image/png;base64," + odd.decode()
+
+
 async def test_bytes_that_were_set_later_are_taken_too(sent):
     """Which no block has brought into base64."""
-    block = ImageBlock(image=PNG)
-    block.image = PNG
-    [message] = await sent(user(block))
+    given = user(ImageBlock(image=PNG))
+    given.blocks[0].image = PNG
+    [message] = await sent(given)
 
     assert message["content"][0]["image_url"]["url"] == PNG_URL
 
