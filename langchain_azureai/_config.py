@@ -52,7 +52,7 @@ class ClientConfig(BaseModel):
     )
 
     endpoint: str | Endpoint | None = Field(default_factory=endpoint_of_environment)
-    """URL as the portal shows it, of any kind, or an `Endpoint`; else from `AZURE_INFERENCE_ENDPOINT`."""
+    """A URL as the portal shows it, or an `azureai_core.Endpoint`; by default from `AZURE_INFERENCE_ENDPOINT`."""
     credential: Any = Field(default=None, exclude=True, repr=False)
     """A key, a sync or async token credential, or a function that returns a token; else from the environment."""
     model_name: str | None = Field(default=None, alias="model")
