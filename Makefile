@@ -37,7 +37,7 @@ help: ## List the targets
 ##@ To change it
 
 test-fast: $(VENV)/test ## Run the tests without the slow ones, for the time between two changes
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile $(ARGS)
 
 test: $(VENV)/test ## Run all tests (ARGS=tests/core for some)
 	@$(BIN)/python -m pytest $(ARGS)

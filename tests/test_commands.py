@@ -81,6 +81,7 @@ def reader(emulator: Emulator, tmp_path: Path) -> Iterator[Reader]:
     someone.stop_server()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=documents.name_of)
 def test_the_commands_of_a_page_work(page: Path, reader: Reader, tmp_path: Path) -> None:
     """From top to bottom, servers included; each ends as it should and shows what it should."""

@@ -31,6 +31,7 @@ def run(*arguments: str, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_demo_shows_every_part() -> None:
     """Tools are called, the schema is filled, sources are named, usage is shown, the credential is masked."""
@@ -46,6 +47,7 @@ def test_the_demo_shows_every_part() -> None:
     assert shown.strip().endswith("All parts ran.")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_demo_runs_on_a_given_endpoint_that_has_no_embeddings(azureai_emulator: Emulator) -> None:
     """The variables of the README; the key is not shown."""
@@ -59,6 +61,7 @@ def test_the_demo_runs_on_a_given_endpoint_that_has_no_embeddings(azureai_emulat
     assert shown.strip().endswith("All parts ran.")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(
     not all(find_spec(name) for name in local._LIBRARIES) or not weights.is_pulled(),
@@ -75,6 +78,7 @@ def test_the_demo_runs_wholly_on_the_local_brain() -> None:
     assert shown.strip().endswith("All parts ran.")
 
 
+@pytest.mark.slow
 def test_the_demo_does_not_start_without_the_model(tmp_path: Path) -> None:
     """Nothing else answers in its place."""
     done = subprocess.run(

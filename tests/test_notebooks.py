@@ -66,6 +66,7 @@ def _start(path: Path, into: Path, environment: dict[str, str], *options: str) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_notebook_runs_and_shows_what_is_stored(runs: Runs) -> None:
     """No cell fails, nothing is written to stderr, and the stored outputs are not stale."""
@@ -76,6 +77,7 @@ def test_a_notebook_runs_and_shows_what_is_stored(runs: Runs) -> None:
     assert len(pictures(stored)) == len(pictures(executed))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_notebook_runs_unchanged_on_an_endpoint(runs: Runs) -> None:
     """With the two variables set its requests go to that endpoint, and what must hold holds."""

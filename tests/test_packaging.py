@@ -210,6 +210,7 @@ sys.meta_path.insert(0, Block())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "classes", "missing"),
     [

@@ -62,6 +62,7 @@ def too_slow(ratios: dict[tuple[str, str, str], float]) -> dict[tuple[str, str, 
     return {key: ratio for key, ratio in ratios.items() if ratio > BOUNDS[key] * SLACK}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RUN.exists(), reason="the source distribution has no benchmarks")
 @pytest.mark.timeout(500)
 def test_ours_costs_no_more_than_its_bounds(tmp_path):

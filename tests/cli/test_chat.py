@@ -58,6 +58,7 @@ def test_options_that_were_not_given_are_not_sent(chat, emulator):
     assert body(emulator).keys() == {"messages", "model", "stream"}
 
 
+@pytest.mark.slow
 def test_the_answer_is_printed_while_it_streams(cli, emulator):
     """The first words are printed before the stream ends."""
     emulator.faults(Fault(frame_latency=0.2))
@@ -175,6 +176,7 @@ def test_a_byte_order_mark_is_not_sent(chat, emulator):
     assert body(emulator)["messages"][0]["content"] == "Hello"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_character_that_stdout_cannot_encode_is_replaced(cli, emulator, encoding):
     """By `?` in text, by an escape sequence in JSON, as with a pipe on Windows."""
@@ -218,6 +220,7 @@ def test_answers_can_go_to_a_file_and_prompts_stay_on_the_screen(cli, emulator):
     assert screen.count(b"> ") == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
     """The partial answer is kept, the next question is answered, and Ctrl-D ends the conversation."""
     emulator.faults(Fault(frame_latency=0.4))
@@ -240,6 +243,7 @@ def test_ctrl_c_stops_the_answer_not_the_program(terminal, emulator):
     assert "not a model" not in messages[1]["content"]
 
 
+@pytest.mark.slow
 def test_an_image_is_sent_once_even_if_its_answer_was_stopped(terminal, emulator, tmp_path):
     """Later requests contain it only in the history."""
     (tmp_path / "red.png").write_bytes(RED)
@@ -288,6 +292,7 @@ def test_an_error_does_not_end_the_conversation(terminal, emulator):
     assert [message["content"] for message in body(emulator)["messages"]] == ["Second"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_single_answer_with_130(terminal, emulator):
     """Without a conversation, Ctrl-C ends the command."""
     emulator.faults(Fault(frame_latency=0.4))

@@ -254,6 +254,7 @@ def interrupted(cli, *arguments: str, number: signal.Signals, rows_before: int) 
     return process.returncode
 
 
+@pytest.mark.slow
 def test_after_a_kill_it_resumes_where_it_stopped(embed, cli, emulator):
     """SIGKILL: no row is lost, none is there twice, none that was done is asked for again."""
     texts = lines(400)
@@ -275,6 +276,7 @@ def rows_of_part() -> list[bytes]:
     return Path("texts.embeddings.jsonl.part").read_bytes().split(b"\n")[:-1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_rows(embed, cli):
     """The exit code is 130."""
     lines(400)
@@ -385,6 +387,7 @@ def test_an_empty_file_gives_an_empty_output(embed):
     assert rows("texts.embeddings.jsonl") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_file(cli, tmp_path):
     """10,000 rows need at most 20 MB more than 1,000; kept in memory, their vectors would need 80 MB."""

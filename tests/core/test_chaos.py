@@ -6,6 +6,7 @@ import chaos
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_call_ends_in_its_own_answer_or_a_typed_error(seed):
     """No cross-talk, nothing left behind: connection, task, file descriptor."""

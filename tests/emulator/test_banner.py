@@ -95,7 +95,8 @@ def test_a_tape_is_named(tmp_path, on_screen):
     tape = Record(tmp_path, "https://example.services.ai.azure.com", "canary-key-2")
     with serve(tape=tape) as emulator:
         for text in (plain(emulator, tape), on_screen(emulator, 120)):
-            assert f"Recording https://example.services.ai.azure.com into {tmp_path}" in text.replace("\n", "")
+            where = f"Recording https://example.services.ai.azure.com into {tmp_path}"
+            assert "".join(where.split()) in "".join(text.split())  # a long path goes to the next line
             assert "canary-key-2" not in text
 
 

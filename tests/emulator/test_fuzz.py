@@ -21,6 +21,7 @@ from azureai_emulator.wire.json_text import encode_json
 from azureai_emulator.wire.stream import Stream
 
 
+@pytest.mark.slow
 def test_any_bytes_on_the_wire():
     """Right, wrong, half and broken requests on every route; nothing is left behind."""
     with serve() as emulator:
@@ -46,6 +47,7 @@ def test_a_body_beyond_the_limit(emulator):
     assert fuzz.too_large(fuzz.Target(emulator.url, emulator.key)) == 413
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda item: item.name)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=ANY_BODY, policy=st.sampled_from(["pass-through", "drop"]), tools=TOOLS, schema=SCHEMA)

@@ -23,6 +23,7 @@ if not weights.is_pulled():
     pytest.skip("the model is missing: azureai models pull", allow_module_level=True)
 
 pytestmark = [  # LlamaIndex's agents look at each attribute of themselves, old ones too
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
     pytest.mark.filterwarnings("ignore:is_running called from within:DeprecationWarning"),
 ]

@@ -140,6 +140,7 @@ def opened(browser):
         yield page, emulator
 
 
+@pytest.mark.slow
 def test_in_a_browser(opened):
     """A chat of the LangChain adapter appears, opens, a fault is thrown, the chat box streams."""
     page, emulator = opened
@@ -171,6 +172,7 @@ def test_in_a_browser(opened):
     assert [item.status for item in emulator.requests] == [200, 503, 200]
 
 
+@pytest.mark.slow
 def test_keyboard_and_narrow_screens(opened, http):
     """Rows open with Enter, Escape closes; at 360 pixels nothing sticks out."""
     page, emulator = opened
@@ -187,6 +189,7 @@ def test_keyboard_and_narrow_screens(opened, http):
     assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_said(browser, emulator):
     """And asked for again: nothing is shown or kept until the right one is given."""
     page = Page(browser)

@@ -603,6 +603,7 @@ def ask_in_a_worker(model: Any) -> str:
     return str(model.invoke("hi").text)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("start", ["spawn", "fork"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # newer Pythons warn of fork with threads

@@ -39,6 +39,7 @@ def test_each_check_says_what_it_guards_against() -> None:
     assert all(one.promise and one.reference for one in checks.CHECKS)
 
 
+@pytest.mark.slow
 def test_a_broken_adapter_fails_the_checks(server: Any) -> None:
     """A class that answers nothing passes none of those that ask it something: no check is empty."""
 

@@ -46,6 +46,7 @@ class TestLLMWithoutTools(LLMConformance):
 
 class OurEmbedding(EmbeddingConformance):
     secret_argument = "credential"
+    test_ingestion_with_two_workers = pytest.mark.slow(EmbeddingConformance.test_ingestion_with_two_workers)
 
     def embedding(self, base_url, key, **kwargs):
         return AzureAIEmbedding(base_url, key, **{"model": "m", **kwargs})
@@ -73,6 +74,7 @@ def test_the_checks_stand_on_the_framework_and_pytest_only():
             assert not (isinstance(node, ast.ImportFrom) and node.level > 1), file.name
 
 
+@pytest.mark.slow
 def test_a_missing_pytest_is_one_clear_import_error():
     """And the adapters themselves do without."""
     code = (
@@ -83,6 +85,7 @@ def test_a_missing_pytest_is_one_clear_import_error():
     assert done.stdout.strip() == "The conformance checks are pytest classes: pip install pytest."
 
 
+@pytest.mark.slow
 def test_the_adapters_do_not_load_the_checks():
     """They are for tests."""
     code = "import sys, llamaindex_azureai\nprint([m for m in sys.modules if 'conformance' in m or m == 'pytest'])"

@@ -12,7 +12,8 @@ from llama_index.core.schema import Document
 
 from llamaindex_azureai import AzureAIEmbedding
 
-pytestmark = pytest.mark.timeout(90)  # a worker that dies while unpickling makes the pool wait for ever
+# A worker that dies while unpickling makes the pool wait for ever.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ MODULES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 LIMIT = 400
 """Seconds for one process; a machine with other work needs a good part of it."""
 
-pytestmark = pytest.mark.timeout(LIMIT + 30)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 30)]
 
 
 @pytest.fixture(params=MODULES, scope="module")

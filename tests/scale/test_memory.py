@@ -10,6 +10,7 @@ import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "memory.py"
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not BENCHMARK.exists(), reason="benchmarks/ is not part of a source distribution"),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
