@@ -162,7 +162,7 @@ def web() -> Iterator[Any]:
         server.status = status
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
         return f"127.0.0.1:{server.server_address[1]}"
 
@@ -286,6 +286,7 @@ def test_a_used_up_quota_ends_with_1(cli, emulator):
     assert "quota" in problem(done)["cause"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [["--json"], []])
 def test_a_service_that_becomes_unreachable_ends_with_3(cli, emulator, form):
     """Earlier findings are shown, but no code to paste."""

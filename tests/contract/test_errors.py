@@ -69,11 +69,11 @@ def test_the_asked_wait_is_told(fake_service, make_client, mode, clock):
 
 
 @pytest.mark.parametrize("seen", SEEN, ids=lambda seen: seen.id)
-def test_an_error_survives_pickling(seen, fake_service, make_client, colour):
+def test_an_error_survives_pickling(seen, fake_service, make_client):
     """Errors cross process boundaries with their facts."""
     fake_service.default = Reply(seen.status, seen.body)
     with pytest.raises(APIStatusError) as caught:
-        colour.call(make_client(), "complete", {"messages": []})
+        make_client().complete({"messages": []})
 
     copy = pickle.loads(pickle.dumps(caught.value))
 

@@ -291,21 +291,9 @@ def test_a_project_url_is_an_endpoint() -> None:
     assert model.client.endpoint.token_scope == "https://ai.azure.com/.default"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *CHAT,
-        *EMBEDDINGS,
-        *CLIENT_KWARGS,
-        *EMBEDDINGS_CLIENT_KWARGS,
-        *CALL,
-        *VARIABLES,
-        *CHAT_METHODS,
-        *EMBEDDINGS_METHODS,
-    ],
-)
-def test_the_page_has_every_name(name: str) -> None:
+def test_the_page_has_every_name() -> None:
     """docs/migration.md speaks of each."""
     page = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+    names = {*CHAT, *EMBEDDINGS, *CLIENT_KWARGS, *EMBEDDINGS_CLIENT_KWARGS, *CALL, *VARIABLES}
 
-    assert f"`{name}`" in page
+    assert {name for name in names | {*CHAT_METHODS, *EMBEDDINGS_METHODS} if f"`{name}`" not in page} == set()
