@@ -90,20 +90,20 @@ class Ours(LangChain):
     """`langchain_azureai`."""
 
     def make_model(self) -> Any:
-        from langchain_azureai import AzureAIChatCompletionsModel
+        from langchain_azureai import ChatAzureAI
 
-        return AzureAIChatCompletionsModel(endpoint=self.url, credential=KEY, model=MODEL)
+        return ChatAzureAI(endpoint=self.url, credential=KEY, model=MODEL)
 
     def make_embeddings(self) -> Any:
-        from langchain_azureai import AzureAIEmbeddingsModel
+        from langchain_azureai import AzureAIEmbeddings
 
-        return AzureAIEmbeddingsModel(endpoint=self.url, credential=KEY, model=MODEL)
+        return AzureAIEmbeddings(endpoint=self.url, credential=KEY, model=MODEL)
 
     @staticmethod
     def load() -> None:
         import langchain_azureai
 
-        _ = langchain_azureai.AzureAIChatCompletionsModel, langchain_azureai.AzureAIEmbeddingsModel
+        _ = langchain_azureai.ChatAzureAI, langchain_azureai.AzureAIEmbeddings
 
 
 class OpenAI(LangChain):

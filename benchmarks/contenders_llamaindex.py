@@ -88,20 +88,20 @@ class Ours(LlamaIndex):
     """`llamaindex_azureai`."""
 
     def make_llm(self) -> Any:
-        from llamaindex_azureai import AzureAICompletionsModel
+        from llamaindex_azureai import AzureAI
 
-        return AzureAICompletionsModel(endpoint=self.url, credential=KEY, model=MODEL)
+        return AzureAI(endpoint=self.url, credential=KEY, model=MODEL)
 
     def make_embeddings(self) -> Any:
-        from llamaindex_azureai import AzureAIEmbeddingsModel
+        from llamaindex_azureai import AzureAIEmbedding
 
-        return AzureAIEmbeddingsModel(endpoint=self.url, credential=KEY, model=MODEL)
+        return AzureAIEmbedding(endpoint=self.url, credential=KEY, model=MODEL)
 
     @staticmethod
     def load() -> None:
         import llamaindex_azureai
 
-        _ = llamaindex_azureai.AzureAICompletionsModel, llamaindex_azureai.AzureAIEmbeddingsModel
+        _ = llamaindex_azureai.AzureAI, llamaindex_azureai.AzureAIEmbedding
 
 
 class OpenAILike(LlamaIndex):

@@ -24,8 +24,8 @@ from llama_index.core.schema import TextNode  # noqa: E402
 from scenario import CHATS, KEY, ROWS, service, texts  # noqa: E402
 
 from azureai_core import BatchChat, BatchEmbed  # noqa: E402
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel  # noqa: E402
-from llamaindex_azureai import AzureAIEmbeddingsModel as NodeEmbeddings  # noqa: E402
+from langchain_azureai import ChatAzureAI  # noqa: E402
+from llamaindex_azureai import AzureAIEmbedding as NodeEmbeddings  # noqa: E402
 
 EMBEDDED, ASKED = texts(ROWS, -1), texts(CHATS, -1)
 
@@ -39,7 +39,7 @@ def pipeline(url: str, workers: int | None) -> int:
 
 
 def langchain_embeddings(url: str) -> int:
-    return len(AzureAIEmbeddingsModel(endpoint=url, credential=KEY).embed_documents(EMBEDDED))
+    return len(AzureAIEmbedding(endpoint=url, credential=KEY).embed_documents(EMBEDDED))
 
 
 def batch_embed(url: str) -> int:
@@ -49,7 +49,7 @@ def batch_embed(url: str) -> int:
 
 def abatch(url: str, concurrency: int) -> int:
     """Prompts through LangChain's own bound."""
-    model = AzureAIChatCompletionsModel(endpoint=url, credential=KEY)
+    model = ChatAzureAI(endpoint=url, credential=KEY)
     answers: list[AIMessage] = asyncio.run(model.abatch(list(ASKED), {"max_concurrency": concurrency}))
     return sum(answer.text.startswith("answer") for answer in answers)
 

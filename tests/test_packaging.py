@@ -181,8 +181,8 @@ def test_running_pytest_loads_nothing_of_the_emulator_but_the_plugin(tmp_path: P
     "statement",
     [
         "import azureai_core; azureai_core.InferenceClient('https://h/v1', 'k')",
-        "from langchain_azureai import AzureAIChatCompletionsModel",
-        "from llamaindex_azureai import AzureAICompletionsModel",
+        "from langchain_azureai import ChatAzureAI",
+        "from llamaindex_azureai import AzureAI",
         "import azureai_cli._app",
     ],
 )

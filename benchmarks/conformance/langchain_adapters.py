@@ -75,14 +75,14 @@ class Ours(Adapter):
     distributions = ("azureai-adapters", "langchain-core")
 
     def chat(self, url: str, **wishes: Any) -> Any:
-        from langchain_azureai import AzureAIChatCompletionsModel
+        from langchain_azureai import ChatAzureAI
 
-        return AzureAIChatCompletionsModel(**self._arguments(url, wishes))
+        return ChatAzureAI(**self._arguments(url, wishes))
 
     def embeddings(self, url: str, **wishes: Any) -> Any:
-        from langchain_azureai import AzureAIEmbeddingsModel
+        from langchain_azureai import AzureAIEmbeddings
 
-        return AzureAIEmbeddingsModel(**self._arguments(url, wishes))
+        return AzureAIEmbeddings(**self._arguments(url, wishes))
 
     def _arguments(self, url: str, wishes: dict[str, Any]) -> dict[str, Any]:
         for name in ("plain", "default_scope"):

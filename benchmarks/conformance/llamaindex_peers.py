@@ -30,7 +30,7 @@ CORE = "llama-index-core==0.14.25"
 
 OURS = """
 from conformance import EmbeddingConformance, FunctionCallingConformance
-from llamaindex_azureai import AzureAICompletionsModel, AzureAIEmbeddingsModel, AzureAIImageEmbeddingsModel
+from llamaindex_azureai import AzureAI, AzureAIEmbedding, AzureAIMultiModalEmbedding
 
 
 class TestLLM(FunctionCallingConformance):

@@ -14,8 +14,8 @@ from llama_index.core.llms import ChatMessage
 
 from azureai_core import InferenceClient
 from azureai_emulator import Endpoint
-from langchain_azureai import AzureAIChatCompletionsModel
-from llamaindex_azureai import AzureAICompletionsModel
+from langchain_azureai import ChatAzureAI
+from llamaindex_azureai import AzureAI
 
 MODEL, QUESTION, MOCKED = "gpt-4o", "Hello", "This answer is mocked."
 PAYLOAD = {"messages": [{"role": "user", "content": QUESTION}]}
@@ -50,14 +50,12 @@ def _astream(url: str, key: str, **options: Any) -> Callable[[], Awaitable[str]]
 
 
 def _langchain(url: str, key: str, *, max_retries: int = 2, **options: Any) -> Callable[[], str]:
-    model = AzureAIChatCompletionsModel(
-        endpoint=url, credential=key, model=MODEL, max_retries=max_retries, client_kwargs=options
-    )
+    model = ChatAzureAI(endpoint=url, credential=key, model=MODEL, max_retries=max_retries, client_kwargs=options)
     return lambda: model.invoke(QUESTION).text
 
 
 def _llamaindex(url: str, key: str, *, max_retries: int = 2, **options: Any) -> Callable[[], Awaitable[str]]:
-    llm = AzureAICompletionsModel(url, key, model=MODEL, max_retries=max_retries, client_kwargs=options)
+    llm = AzureAI(url, key, model=MODEL, max_retries=max_retries, client_kwargs=options)
 
     async def ask() -> str:
         chunks = await llm.astream_chat([ChatMessage(QUESTION)])

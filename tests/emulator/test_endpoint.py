@@ -181,9 +181,9 @@ async def test_examples_of_the_documentation_work(azureai_endpoint, code):
     """What the page shows runs as it stands."""
     pytest.importorskip("langchain")
     pytest.importorskip("llama_index.core")
-    from langchain_azureai import AzureAIChatCompletionsModel
+    from langchain_azureai import ChatAzureAI
 
-    names = {"AzureAIChatCompletionsModel": AzureAIChatCompletionsModel}
+    names = {"ChatAzureAI": ChatAzureAI}
     exec(compile(code, str(DOCS), "exec"), names)
     name = re.search(r"def (\w+)", code)[1]
     result = names[name](azureai_endpoint)

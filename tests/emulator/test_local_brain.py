@@ -15,7 +15,7 @@ from shapes import check, frames_of
 from azureai_emulator import serve
 from azureai_emulator.api import tokens
 from azureai_emulator.brains import local, weights
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI
 
 if not all(find_spec(name) for name in local._LIBRARIES):
     pytest.skip('the extra is missing: pip install "azureai-adapters[local]"', allow_module_level=True)
@@ -44,14 +44,14 @@ def emulator():
 
 @pytest.fixture
 def model(emulator):
-    return AzureAIChatCompletionsModel(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=40)
+    return ChatAzureAI(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=40)
 
 
 @pytest.fixture
 def llm(emulator):
-    from llamaindex_azureai import AzureAICompletionsModel
+    from llamaindex_azureai import AzureAI
 
-    return AzureAICompletionsModel(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=40)
+    return AzureAI(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=40)
 
 
 def get_weather(city: str) -> str:
@@ -186,7 +186,7 @@ def test_a_langgraph_agent_uses_the_results(emulator):
     """Calls, then real words over their results."""
     from langchain.agents import create_agent
 
-    model = AzureAIChatCompletionsModel(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=60)
+    model = ChatAzureAI(endpoint=emulator.endpoint(CHAT), credential=emulator.key, max_tokens=60)
     question = "What is the weather in Lisbon, and what is 17 times 23?"
     messages = create_agent(model, tools=[get_weather, multiply]).invoke({"messages": [("user", question)]})["messages"]
 
@@ -210,9 +210,7 @@ async def test_a_llamaindex_agent_uses_the_results(llm):
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
 def test_structured_output_is_an_instance_with_the_prompts_values(emulator, method):
     """By a tool and by a response format."""
-    model = AzureAIChatCompletionsModel(
-        endpoint=emulator.endpoint("gpt-4o", "openai-v1"), credential=emulator.key, model="gpt-4o"
-    )
+    model = ChatAzureAI(endpoint=emulator.endpoint("gpt-4o", "openai-v1"), credential=emulator.key, model="gpt-4o")
     trip = model.with_structured_output(Trip, method=method).invoke("Book a trip to Lisbon for 3 people.")
 
     assert trip == Trip(city="Lisbon", travellers=3)
@@ -279,7 +277,7 @@ def test_a_prompt_that_is_too_long_for_it_is_refused(model):
 
 def test_documents_are_found_by_meaning(emulator):
     """The query shares no word with its passage; texts of another length are no nearer."""
-    embeddings = AzureAIEmbeddingsModel(endpoint=emulator.endpoint(EMBED), credential=emulator.key)
+    embeddings = AzureAIEmbeddings(endpoint=emulator.endpoint(EMBED), credential=emulator.key)
     documents = embeddings.embed_documents(PASSAGES)
     queries = [
         "When did she start selling bread?",
@@ -297,7 +295,7 @@ def test_rag_answers_from_the_passage(emulator, llm):
     """LlamaIndex embeds, retrieves, and streams an answer with its source."""
     from llama_index.core import Document, VectorStoreIndex
 
-    from llamaindex_azureai import AzureAIEmbeddingsModel as LlamaIndexEmbeddings
+    from llamaindex_azureai import AzureAIEmbedding as LlamaIndexEmbeddings
 
     embed_model = LlamaIndexEmbeddings(endpoint=emulator.endpoint(EMBED), credential=emulator.key)
     index = VectorStoreIndex.from_documents([Document(text=text) for text in PASSAGES], embed_model=embed_model)

@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from azureai_emulator import serve
-from langchain_azureai import AzureAIChatCompletionsModel
+from langchain_azureai import ChatAzureAI
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -144,9 +144,7 @@ def opened(browser):
 def test_in_a_browser(opened):
     """A chat of the LangChain adapter appears, opens, a fault is thrown, the chat box streams."""
     page, emulator = opened
-    model = AzureAIChatCompletionsModel(
-        endpoint=emulator.endpoint("gpt-4o", "openai-v1"), credential="page-key", model="gpt-4o"
-    )
+    model = ChatAzureAI(endpoint=emulator.endpoint("gpt-4o", "openai-v1"), credential="page-key", model="gpt-4o")
     assert "".join(chunk.text for chunk in model.stream("from LangChain"))
 
     page.sees("#rows", "chat/completions")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azureai_core import InferenceClient
-from langchain_azureai import AzureAIChatCompletionsModel
+from langchain_azureai import ChatAzureAI
 
 pytestmark = [
     pytest.mark.live,
@@ -34,7 +34,7 @@ async def test_the_client_answers_in_all_four_modes() -> None:
 
 def test_langchain_reports_usage() -> None:
     """The tokens of a real call."""
-    usage = AzureAIChatCompletionsModel(model=MODEL, max_tokens=20).invoke("Say hello.").usage_metadata
+    usage = ChatAzureAI(model=MODEL, max_tokens=20).invoke("Say hello.").usage_metadata
 
     assert usage is not None
     assert usage["total_tokens"] > 0

@@ -14,14 +14,14 @@ import azure.identity  # noqa: F401  its extra is part of `all`
 import opentelemetry.trace  # noqa: F401  likewise
 
 from azureai_emulator import serve
-from langchain_azureai import AzureAIChatCompletionsModel, AzureAIEmbeddingsModel
-from llamaindex_azureai import AzureAICompletionsModel
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI
+from llamaindex_azureai import AzureAI
 
 with serve() as emulator:
     chat = {"endpoint": emulator.url + "/models", "credential": emulator.key, "model": "mistral-large-2411"}
-    model, llm = AzureAIChatCompletionsModel(**chat), AzureAICompletionsModel(**chat)
+    model, llm = ChatAzureAI(**chat), AzureAI(**chat)
     assert model.invoke("What is 2 plus 2?").text == llm.complete("What is 2 plus 2?").text
-    embeddings = AzureAIEmbeddingsModel(**{**chat, "model": "cohere-embed-v3-english"})
+    embeddings = AzureAIEmbeddings(**{**chat, "model": "cohere-embed-v3-english"})
     assert len(embeddings.embed_query("a")) == 1024
     for used in (model, llm, embeddings):
         used.close()

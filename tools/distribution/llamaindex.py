@@ -11,12 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from loopback import absent, serving
 
-from llamaindex_azureai import AzureAICompletionsModel, AzureAIEmbeddingsModel
+from llamaindex_azureai import AzureAI, AzureAIEmbedding
 
 absent("langchain_core", "starlette", "typer", "azure")
 with serving() as url:
-    llm = AzureAICompletionsModel(url, "key", model="m")
+    llm = AzureAI(url, "key", model="m")
     assert llm.complete("hi").text == "Hello"
-    assert AzureAIEmbeddingsModel(url, "key", model="m").get_query_embedding("a") == [1.0, 0.0]
+    assert AzureAIEmbedding(url, "key", model="m").get_query_embedding("a") == [1.0, 0.0]
     llm.close()
 print("chat and embeddings")
