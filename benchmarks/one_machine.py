@@ -24,7 +24,7 @@ from llama_index.core.schema import TextNode  # noqa: E402
 from scenario import CHATS, KEY, ROWS, service, texts  # noqa: E402
 
 from azureai_core import BatchChat, BatchEmbed  # noqa: E402
-from langchain_azureai import ChatAzureAI  # noqa: E402
+from langchain_azureai import AzureAIEmbeddings, ChatAzureAI  # noqa: E402
 from llamaindex_azureai import AzureAIEmbedding as NodeEmbeddings  # noqa: E402
 
 EMBEDDED, ASKED = texts(ROWS, -1), texts(CHATS, -1)
@@ -39,7 +39,7 @@ def pipeline(url: str, workers: int | None) -> int:
 
 
 def langchain_embeddings(url: str) -> int:
-    return len(AzureAIEmbedding(endpoint=url, credential=KEY).embed_documents(EMBEDDED))
+    return len(AzureAIEmbeddings(endpoint=url, credential=KEY).embed_documents(EMBEDDED))
 
 
 def batch_embed(url: str) -> int:
