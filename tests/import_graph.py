@@ -12,19 +12,6 @@ SOURCES = [file for name in PACKAGES for file in sorted((SOURCE / name).rglob("*
 Graph = dict[str, set[str]]
 
 
-def modules(package: str) -> Graph:
-    """Module of a package → the package's modules that it imports, at the top or inside functions; types not counted.
-
-    A package inside the package counts as one module.
-    """
-    files = {name: _files(SOURCE / package / name) for name in _names(SOURCE / package)}
-    return {
-        name: {other for file in files[name] for node in _at_run_time(file) for other in _near(node, file, package)}
-        & set(files) - {name}
-        for name in sorted(files)
-    }
-
-
 def all_modules(package: str, *, type_checking: bool) -> Graph:
     """Dotted name → dotted names of what it imports of its own package, over every module of every level.
 
@@ -103,15 +90,6 @@ def _targets(node: ast.Import | ast.ImportFrom, file: Path, known: set[str]) -> 
     return inner & known | ({module} & known if inner - known else set())
 
 
-def _names(folder: Path) -> set[str]:
-    inner = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
-    return {file.stem for file in folder.glob("*.py")} - {"__init__"} | inner
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-
-
 def _at_run_time(file: Path) -> list[ast.Import | ast.ImportFrom]:
     """The imports of a file, except those under `if TYPE_CHECKING:`."""
     tree = ast.parse(file.read_text("utf-8"))
@@ -130,17 +108,6 @@ def _all_imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
 
 def _imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-def _near(node: ast.Import | ast.ImportFrom, file: Path, package: str) -> set[str]:
-    """The modules of the package, at its first level, that an import names."""
-    if not isinstance(node, ast.ImportFrom):
-        return set()
-    place = file.relative_to(SOURCE).with_suffix("").parts[: -node.level] if node.level else ()
-    module = (*place, *(node.module.split(".") if node.module else ()))
-    if module[:1] != (package,):
-        return set()
-    return {module[1]} if len(module) > 1 else {alias.name for alias in node.names}
 
 
 def _roots(node: ast.Import | ast.ImportFrom) -> set[str]:
