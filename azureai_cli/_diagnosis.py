@@ -13,7 +13,7 @@ from azureai_core import (
     AzureAIError,
     ConfigurationError,
     ContentFilterError,
-    Kind,
+    EndpointKind,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -41,13 +41,13 @@ class Problem:
 
 
 BASE_URLS = {
-    Kind.SERVERLESS: "https://NAME.REGION.models.ai.azure.com",
-    Kind.MANAGED: "https://NAME.REGION.inference.ml.azure.com",
-    Kind.MODELS: "https://RESOURCE.services.ai.azure.com/models",
-    Kind.DEPLOYMENT: "https://RESOURCE.openai.azure.com/openai/deployments/NAME",
-    Kind.V1: "https://RESOURCE.openai.azure.com/openai/v1",
-    Kind.GITHUB: "https://models.github.ai/inference",
-    Kind.COMPATIBLE: "https://HOST/v1",
+    EndpointKind.SERVERLESS: "https://NAME.REGION.models.ai.azure.com",
+    EndpointKind.MANAGED: "https://NAME.REGION.inference.ml.azure.com",
+    EndpointKind.MODELS: "https://RESOURCE.services.ai.azure.com/models",
+    EndpointKind.DEPLOYMENT: "https://RESOURCE.openai.azure.com/openai/deployments/NAME",
+    EndpointKind.V1: "https://RESOURCE.openai.azure.com/openai/v1",
+    EndpointKind.GITHUB: "https://models.github.ai/inference",
+    EndpointKind.COMPATIBLE: "https://HOST/v1",
 }
 """The form of the URL for each kind. Source: 'Endpoints for Azure AI Foundry Models'."""
 
@@ -234,7 +234,7 @@ def blames_version(error: AzureAIError) -> bool:
 
 def unknown_deployment(error: AzureAIError, target: Target) -> Problem:
     """The resource exists, but it has no deployment of that name."""
-    if target.endpoint.kind is Kind.DEPLOYMENT:
+    if target.endpoint.kind is EndpointKind.DEPLOYMENT:
         name = target.endpoint.base_url.rsplit("/", 1)[-1]
         fix = (
             "Correct the name at the end of the URL: it is the deployment's name, which often differs from the model's."

@@ -3,7 +3,7 @@
 >>> from azureai_core import InferenceClient
 >>> client = InferenceClient("https://NAME.eastus2.models.ai.azure.com", "<key>")
 >>> client.endpoint.kind
-<Kind.SERVERLESS: 'serverless'>
+<EndpointKind.SERVERLESS: 'serverless'>
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 from .client import InferenceClient
 from .deployments import Deployment, reset_deployments
-from .endpoints import Endpoint, Kind
+from .endpoints import Endpoint, EndpointKind
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -85,10 +85,10 @@ __all__ = [
     "Embeddings",
     "EmbeddingsPayload",
     "Endpoint",
+    "EndpointKind",
     "ExtraParameters",
     "ImageInput",
     "InferenceClient",
-    "Kind",
     "ModelInfo",
     "ModelProfile",
     "NotFoundError",
@@ -121,6 +121,9 @@ __all__ = [
     "reset_deployments",
 ]
 
+
+Kind = EndpointKind
+"""Its name in version 0.1."""
 
 # Loaded when they are first used: what they stand on is heavy, or of use to few.
 _HOMES = {

@@ -1,4 +1,4 @@
-"""The client: each route in both colours. A pair stands together, differs only in `async`/`await`, decides nothing."""
+"""The client: each route, sync and async. A pair stands together, differs only in `async`/`await`, decides nothing."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class InferenceClient:
         credential_scopes: Entra scope(s) instead of the endpoint kind's own.
         timeout: seconds for connecting, reading and writing each, or an `httpx.Timeout`. The read part bounds the gap
             between two reads, and between two events of a stream. Default: 10 s to connect, 600 s otherwise.
-        max_retries: repeats after the first attempt.
-        retry: a `RetryPolicy` for everything about repeats; it wins over `max_retries`.
+        max_retries: retries after the first attempt.
+        retry: a `RetryPolicy` for everything about retries; it wins over `max_retries`.
         extra_parameters: what the service does with fields outside its schema: `"error"`, `"drop"` or `"pass-through"`.
             By default they are passed through.
         unsupported_parameters: `"error"` raises when the model refuses a parameter; `"drop"` warns, sends the request
@@ -59,8 +59,8 @@ class InferenceClient:
         limits: requests and tokens per minute that this process may send to the deployment.
         allow_http_token: allow a token (not a key) over plain http to this machine.
         negotiate: whether a call may differ from its payload: our own additions (`stream_options`, base64,
-            `input_type`), the other spelling of the output limit, and a repeat without what was refused. `False` sends
-            each payload as it is, and once, so that the service's own answer is seen.
+            `input_type`), the other spelling of the output limit, and a second request without what was refused.
+            `False` sends each payload as it is, and once, so that the service's own answer is seen.
 
     Nothing is opened and no HTTP library imported until the first call. Safe to share between threads and event loops,
     to pickle and to fork. Raises `ConfigurationError` for wrong arguments.
@@ -146,7 +146,7 @@ class InferenceClient:
         return await self._executor().asend(self._call(TEXT, payload))
 
     def stream_text(self, payload: Mapping[str, Any]) -> DeltaStream:
-        """The continuation of a prompt in pieces; errors as in `stream`."""
+        """The continuation of a prompt in deltas; errors as in `stream`."""
         return self._executor().stream(self._call(TEXT, payload, stream=True))
 
     def astream_text(self, payload: Mapping[str, Any]) -> AsyncDeltaStream:

@@ -39,7 +39,7 @@ _ROUTES = (
 _NAMED = ("/openai/deployments", "/serverless")
 
 
-class Kind(StrEnum):
+class EndpointKind(StrEnum):
     """The kinds of endpoint. Source: 'Endpoints for Azure AI Foundry Models' and the Azure OpenAI reference."""
 
     SERVERLESS = "serverless"
@@ -69,7 +69,7 @@ class Endpoint:
     >>> Endpoint.parse("https://H.EastUS2.inference.ai.azure.com/v1/chat/completions").url("/embeddings")
     'https://h.eastus2.inference.ai.azure.com/v1/embeddings?api-version=2024-05-01-preview'
     >>> Endpoint.parse("https://e.westus.inference.ml.azure.com/score").kind
-    <Kind.MANAGED: 'managed'>
+    <EndpointKind.MANAGED: 'managed'>
     >>> Endpoint.parse("https://r.services.ai.azure.com/models/chat/completions?api-version=2025-04-01").url("/info")
     'https://r.services.ai.azure.com/models/info?api-version=2025-04-01'
     >>> Endpoint.parse("https://r.services.ai.azure.com").base_url
@@ -88,22 +88,22 @@ class Endpoint:
     >>> Endpoint.parse("https://models.github.ai/orgs/o/inference/chat/completions").base_url
     'https://models.github.ai/orgs/o/inference'
     >>> Endpoint.parse("https://models.inference.ai.azure.com").kind
-    <Kind.GITHUB: 'github'>
+    <EndpointKind.GITHUB: 'github'>
     >>> Endpoint.parse("https://r.openai.azure.com/openai/deployments/embeddings").url("/embeddings")
     'https://r.openai.azure.com/openai/deployments/embeddings/embeddings?api-version=2024-10-21'
     >>> Endpoint.parse("https://gw.azure-api.net/team/openai/deployments/d").kind
-    <Kind.DEPLOYMENT: 'openai-deployment'>
+    <EndpointKind.DEPLOYMENT: 'openai-deployment'>
     >>> Endpoint.parse("http://127.0.0.1:8100/serverless/mistral-large-2411").kind
-    <Kind.SERVERLESS: 'serverless'>
+    <EndpointKind.SERVERLESS: 'serverless'>
     >>> Endpoint.parse("http://localhost:11434/v1").kind
-    <Kind.COMPATIBLE: 'openai-compatible'>
+    <EndpointKind.COMPATIBLE: 'openai-compatible'>
     >>> Endpoint.parse("https://r.openai.azure.com/openai/v1?api-version=preview").url("/embeddings")
     'https://r.openai.azure.com/openai/v1/embeddings?api-version=preview'
     >>> Endpoint.parse("https://h.eastus2.models.ai.azure.com", api_version="2025-04-01").api_version
     '2025-04-01'
     """
 
-    kind: Kind
+    kind: EndpointKind
     base_url: str
     """Scheme, host and path, without a trailing slash."""
     api_version: str | None
@@ -155,7 +155,7 @@ class Endpoint:
     @property
     def needs_model(self) -> bool:
         """Whether one URL serves many models, so that each request must name one."""
-        return self.kind in {Kind.MODELS, Kind.V1, Kind.GITHUB, Kind.COMPATIBLE}
+        return self.kind in {EndpointKind.MODELS, EndpointKind.V1, EndpointKind.GITHUB, EndpointKind.COMPATIBLE}
 
     @property
     def model_in_url(self) -> str | None:
@@ -173,31 +173,31 @@ class Endpoint:
     @property
     def is_openai(self) -> bool:
         """Whether the routes are OpenAI's own, which know `stream_options` and judge extra fields themselves."""
-        return self.kind in {Kind.DEPLOYMENT, Kind.V1, Kind.COMPATIBLE}
+        return self.kind in {EndpointKind.DEPLOYMENT, EndpointKind.V1, EndpointKind.COMPATIBLE}
 
     @property
     def takes_extra_parameters_header(self) -> bool:
         """Whether the gateway reads the `extra-parameters` header. Source: REST reference, 'Extra parameters'."""
-        return self.kind not in {Kind.V1, Kind.COMPATIBLE}
+        return self.kind not in {EndpointKind.V1, EndpointKind.COMPATIBLE}
 
     @property
     def streams_usage_when_asked(self) -> bool:
         """Whether `stream_options.include_usage` may be added unasked. Source: Azure OpenAI API version lifecycle."""
-        return self.kind in {Kind.DEPLOYMENT, Kind.V1}
+        return self.kind in {EndpointKind.DEPLOYMENT, EndpointKind.V1}
 
     @property
     def header_limit(self) -> int | None:
         """How many custom headers the service takes. Source: 'Foundry Models quotas and limits' (HTTP 431)."""
-        return 10 if self.kind in {Kind.MODELS, Kind.DEPLOYMENT, Kind.V1} else None
+        return 10 if self.kind in {EndpointKind.MODELS, EndpointKind.DEPLOYMENT, EndpointKind.V1} else None
 
     @property
     def token_scope(self) -> str | None:
         """The Entra scope that this kind expects, or `None` where there is none (GitHub, other servers)."""
-        if self.kind in {Kind.GITHUB, Kind.COMPATIBLE}:
+        if self.kind in {EndpointKind.GITHUB, EndpointKind.COMPATIBLE}:
             return None
         if "/api/projects/" in self.base_url:
             return _FOUNDRY_PROJECT
-        return _ML if self.kind in {Kind.SERVERLESS, Kind.MANAGED} else _COGNITIVE
+        return _ML if self.kind in {EndpointKind.SERVERLESS, EndpointKind.MANAGED} else _COGNITIVE
 
     @property
     def is_plain_http(self) -> bool:
@@ -259,44 +259,44 @@ def _without_routes(path: str) -> str:
     return path
 
 
-def _kind(host: str, path: str) -> tuple[Kind, str]:
+def _kind(host: str, path: str) -> tuple[EndpointKind, str]:
     """The kind of a host and path, and the base path that belongs to it."""
     return _kind_of_path(path) or _kind_of_host(host, path)
 
 
-def _kind_of_path(path: str) -> tuple[Kind, str] | None:
+def _kind_of_path(path: str) -> tuple[EndpointKind, str] | None:
     low = path.lower()
     if low.endswith("/openai/v1"):
-        return Kind.V1, path[: -len("/openai/v1")] + "/openai/v1"
+        return EndpointKind.V1, path[: -len("/openai/v1")] + "/openai/v1"
     if "/openai/deployments/" in low:
-        return Kind.DEPLOYMENT, path
+        return EndpointKind.DEPLOYMENT, path
     if "/serverless/" in low:
-        return Kind.SERVERLESS, path
+        return EndpointKind.SERVERLESS, path
     if "/github/" in f"{low}/":
-        return Kind.GITHUB, path
+        return EndpointKind.GITHUB, path
     if low.endswith("/models"):
-        return Kind.MODELS, path[: -len("/models")] + "/models"
+        return EndpointKind.MODELS, path[: -len("/models")] + "/models"
     return None
 
 
-def _kind_of_host(host: str, path: str) -> tuple[Kind, str]:
+def _kind_of_host(host: str, path: str) -> tuple[EndpointKind, str]:
     if host in {"models.github.ai", "models.inference.ai.azure.com"}:
-        return Kind.GITHUB, path or ("/inference" if host == "models.github.ai" else "")
+        return EndpointKind.GITHUB, path or ("/inference" if host == "models.github.ai" else "")
     if host.endswith(".services.ai.azure.com") and not path:
-        return Kind.MODELS, "/models"
+        return EndpointKind.MODELS, "/models"
     if host.endswith((".services.ai.azure.com", ".openai.azure.com", ".cognitiveservices.azure.com")):
-        return Kind.V1, ("" if path.lower() == "/openai" else path) + "/openai/v1"
+        return EndpointKind.V1, ("" if path.lower() == "/openai" else path) + "/openai/v1"
     if host.endswith(".inference.ml.azure.com"):
-        return Kind.MANAGED, path
+        return EndpointKind.MANAGED, path
     if path.lower().endswith("/v1") and not host.endswith((".models.ai.azure.com", ".inference.ai.azure.com")):
-        return Kind.COMPATIBLE, path
-    return Kind.SERVERLESS, path
+        return EndpointKind.COMPATIBLE, path
+    return EndpointKind.SERVERLESS, path
 
 
-def _default_version(kind: Kind, host: str) -> str | None:
-    if kind in {Kind.V1, Kind.COMPATIBLE} or host == "models.github.ai":
+def _default_version(kind: EndpointKind, host: str) -> str | None:
+    if kind in {EndpointKind.V1, EndpointKind.COMPATIBLE} or host == "models.github.ai":
         return None
-    return AZURE_OPENAI_API_VERSION if kind is Kind.DEPLOYMENT else INFERENCE_API_VERSION
+    return AZURE_OPENAI_API_VERSION if kind is EndpointKind.DEPLOYMENT else INFERENCE_API_VERSION
 
 
 def _is_loopback(host: str) -> bool:

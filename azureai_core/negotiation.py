@@ -109,7 +109,7 @@ def body_of(call: Call[Any]) -> bytes:
 
 
 def _unsendable(value: object, path: str) -> str:
-    """Which part of a payload is no JSON, and why; `""` where all is well."""
+    """Which part of a payload is not JSON, and why; `""` where all is well."""
     if isinstance(value, str):
         lone = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
         return f"{path} has {lone!r}, half of a character, which is no Unicode text: replace it" if lone else ""
@@ -144,9 +144,9 @@ def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParamete
         raise error
     state = call.deployment.route(call.protocol.route)
     refused = _refused(call, error)
-    if ours := refused & call.added:
-        state.withdrawn |= ours
-        return call.without(ours)
+    if defaults := refused & call.added:
+        state.withdrawn |= defaults
+        return call.without(defaults)
     for name in refused & set(_LIMIT_SPELLINGS) - call.renamed:
         if _suggests(call, error, name):
             state.limit_field = _LIMIT_SPELLINGS[name]

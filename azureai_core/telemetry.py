@@ -137,13 +137,20 @@ def _address(url: str) -> tuple[str | None, int]:
     return parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
 
 
+_REQUEST_ATTRIBUTES = {
+    **{name: (name,) for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed")},
+    "max_tokens": ("max_tokens", "max_completion_tokens"),  # under either spelling, as the caller meant it
+}
+
+
 def _start_span(call: Observation) -> Any:
     from opentelemetry import trace  # noqa: PLC0415  the extra [otel]
 
     attributes = _attributes(call)
-    for name in ("temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "seed"):
-        if isinstance(call.payload.get(name), int | float):
-            attributes[f"gen_ai.request.{name}"] = call.payload[name]
+    for name, spellings in _REQUEST_ATTRIBUTES.items():
+        value = next((call.payload[s] for s in spellings if s in call.payload), None)
+        if isinstance(value, int | float):
+            attributes[f"gen_ai.request.{name}"] = value
     if call.payload.get("stream"):
         attributes["gen_ai.request.stream"] = True
     name = f"{call.operation} {call.payload.get('model') or ''}".strip()
@@ -231,8 +238,8 @@ def _mark_failed(span: Any, error: BaseException) -> None:
     from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415  the extra [otel]
 
     span.set_attribute("error.type", _error_type(error))
-    ours = isinstance(error, AzureAIError) and not isinstance(error, ConfigurationError)  # may quote arguments
-    span.set_status(Status(StatusCode.ERROR, str(error) if ours else type(error).__name__))
+    is_own = isinstance(error, AzureAIError) and not isinstance(error, ConfigurationError)  # may quote arguments
+    span.set_status(Status(StatusCode.ERROR, str(error) if is_own else type(error).__name__))
 
 
 def _error_type(error: BaseException) -> str:

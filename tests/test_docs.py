@@ -18,7 +18,7 @@ import pytest
 import documents
 import import_graph
 import media
-from azureai_core import BatchChat, BatchEmbed, Kind, RetryPolicy
+from azureai_core import BatchChat, BatchEmbed, EndpointKind, RetryPolicy
 from azureai_core import Endpoint as InferenceEndpoint
 from azureai_emulator import Emulator, Endpoint
 from documents import DOCS, ROOT, Block
@@ -144,13 +144,13 @@ def test_the_page_on_the_sdk_names_each_of_its_arguments(client: str) -> None:
 
 
 KINDS = {
-    "serverless": Kind.SERVERLESS,
-    "managed compute": Kind.MANAGED,
-    "Foundry models": Kind.MODELS,
-    "Azure OpenAI deployment": Kind.DEPLOYMENT,
-    "OpenAI v1": Kind.V1,
-    "GitHub Models": Kind.GITHUB,
-    "OpenAI-compatible": Kind.COMPATIBLE,
+    "serverless": EndpointKind.SERVERLESS,
+    "managed compute": EndpointKind.MANAGED,
+    "Foundry models": EndpointKind.MODELS,
+    "Azure OpenAI deployment": EndpointKind.DEPLOYMENT,
+    "OpenAI v1": EndpointKind.V1,
+    "GitHub Models": EndpointKind.GITHUB,
+    "OpenAI-compatible": EndpointKind.COMPATIBLE,
 }
 
 
@@ -164,7 +164,7 @@ def test_the_table_of_endpoint_kinds_is_that_of_the_code(page: Path, heading: st
     rows = documents.table(page, heading)
 
     assert [row[0] for row in rows] == list(KINDS)
-    assert set(KINDS.values()) == set(Kind)
+    assert set(KINDS.values()) == set(EndpointKind)
     for kind, url, model, *version in rows:
         pasted = "https://host.example/v1" if "any URL" in url else url.strip("`")
         endpoint = InferenceEndpoint.parse(pasted)

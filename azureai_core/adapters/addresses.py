@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from azureai_core.endpoints import ENDPOINT_VARIABLES, Endpoint, Kind, first_variable
+from azureai_core.endpoints import ENDPOINT_VARIABLES, Endpoint, EndpointKind, first_variable
 from azureai_core.errors import ConfigurationError
 
 
@@ -21,7 +21,7 @@ def endpoint_argument(value: Any) -> str | Endpoint | None:
     if value is None or isinstance(value, Endpoint):
         return value
     if isinstance(value, Mapping) and {"kind", "base_url"} <= set(value):
-        return Endpoint(Kind(value["kind"]), value["base_url"], value.get("api_version"))
+        return Endpoint(EndpointKind(value["kind"]), value["base_url"], value.get("api_version"))
     if isinstance(value, str):
         _check_is_no_model(value)
         return value
@@ -60,7 +60,7 @@ def public_url(endpoint: str | Endpoint | None) -> str | None:
 def plain_endpoint(endpoint: str | Endpoint | None) -> str | dict[str, str | None] | None:
     """The endpoint as it is written out, without a secret: its URL, or a dict where the URL does not tell its kind.
 
-    >>> plain_endpoint(Endpoint(Kind.V1, "https://gateway.example.com/llm", None))
+    >>> plain_endpoint(Endpoint(EndpointKind.V1, "https://gateway.example.com/llm", None))
     {'kind': 'openai-v1', 'base_url': 'https://gateway.example.com/llm', 'api_version': None}
     """
     url = public_url(endpoint)

@@ -11,7 +11,7 @@ from azureai_core.errors import AzureAIError, ConfigurationError
 
 Vectors = Literal["list", "float32"]
 """How vectors stand in a column: lists of floats (32 bytes a value), or float32 arrays (4 bytes)."""
-Kind = Literal["vector", "count", "text"]
+ColumnType = Literal["vector", "count", "text"]
 """What a result column holds."""
 
 
@@ -52,7 +52,7 @@ def column_names(batch: Any) -> list[Any]:
     )
 
 
-def with_columns(batch: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind]) -> Any:
+def with_columns(batch: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[ColumnType]) -> Any:
     """A batch of the same type with further columns, of these kinds; the given one is not changed."""
     if isinstance(batch, Mapping):
         return {**batch, **columns}
@@ -61,10 +61,10 @@ def with_columns(batch: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequen
     return _appended(batch, columns, kinds)
 
 
-_FRAME_TYPES: Mapping[Kind, str] = {"vector": "object", "count": "int64", "text": "object"}
+_FRAME_TYPES: Mapping[ColumnType, str] = {"vector": "object", "count": "int64", "text": "object"}
 
 
-def _typed(frame: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind]) -> dict[str, Any]:
+def _typed(frame: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[ColumnType]) -> dict[str, Any]:
     """The columns with stated types: pandas 3 would make NaN, which is true, of the None among texts."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(frame, pandas.DataFrame):
@@ -73,7 +73,7 @@ def _typed(frame: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kin
     return {name: pandas.Series(v, index=frame.index, dtype=_FRAME_TYPES[kind]) for (name, v), kind in typed}
 
 
-def _appended(table: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind]) -> Any:
+def _appended(table: Any, columns: Mapping[str, Sequence[Any]], kinds: Sequence[ColumnType]) -> Any:
     """The table with columns of stated types: those of a column of nothing but nulls could not be inferred."""
     arrow = sys.modules["pyarrow"]  # the table is one of its
     types = {"vector": arrow.list_(arrow.float32()), "count": arrow.int64(), "text": arrow.string()}
@@ -122,11 +122,11 @@ def shares(total: int, sizes: Sequence[int]) -> list[int]:
     >>> shares(10, [1, 1, 2]), shares(2, [5, 5, 5]), shares(0, [])
     ([3, 2, 5], [1, 0, 1], [])
     """
-    whole, before, seen = sum(sizes) or 1, 0, 0
+    whole, before, so_far = sum(sizes) or 1, 0, 0
     parts = []
     for size in sizes:
-        seen += size
-        until = (2 * total * seen + whole) // (2 * whole)
+        so_far += size
+        until = (2 * total * so_far + whole) // (2 * whole)
         parts.append(until - before)
         before = until
     return parts

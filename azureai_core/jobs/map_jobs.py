@@ -22,8 +22,8 @@ from azureai_core.negotiation import ExtraParameters, UnsupportedParameters
 from azureai_core.protocols.embeddings import EMBEDDINGS
 from azureai_core.types import Completion, Embeddings
 
-from .columns import Kind, Vectors, column_names, encoded, plain, read_column, shares, with_columns
-from .worker import HOPELESS, Worker, hits_everyone, is_of_the_content, is_surely_of_the_content, worker_for
+from .columns import ColumnType, Vectors, column_names, encoded, plain, read_column, shares, with_columns
+from .worker import MAX_INITIAL_REJECTIONS, Worker, is_fatal, is_of_the_content, is_surely_of_the_content, worker_for
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +34,7 @@ OnError = Literal["raise", "column"]
 Batch = TypeVar("Batch")
 
 DEFAULT_CHATS, DEFAULT_RETRIES = 8, 6
-"""Chats in flight of one worker; repeats of one request, more than a waiting person would like."""
+"""Chats in flight of one worker; retries of one request, more than a waiting person would like."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -73,7 +73,7 @@ class GivenUp(BaseException):
 
 
 def _sleep_of(policy: RetryPolicy) -> Callable[[float], object]:
-    """How to sleep before a repeat, no longer than the answer is wanted: else Ctrl-C would wait for all repeats."""
+    """How to sleep before a retry, no longer than the answer is wanted: else Ctrl-C would wait for all retries."""
 
     def sleep(seconds: float) -> None:
         stopped = given_up.get()
@@ -93,7 +93,7 @@ class _Job:
     An object holds arguments only, so it pickles at any time. The client stands in a table of the process.
     """
 
-    results: Mapping[str, Kind]
+    results: Mapping[str, ColumnType]
     """Result → what its column holds."""
     in_flight: int
     """Requests in flight where `concurrency` is not given."""
@@ -177,7 +177,7 @@ class _Job:
             for done in [pool.submit(copy_context().run, begin, item) for item in items]:
                 yield from done.result()
         finally:
-            failed.set()  # also when interrupted: what waits to be repeated gives up
+            failed.set()  # also when interrupted: what waits for a retry gives up
             pool.shutdown(wait=False, cancel_futures=True)  # nobody waits for what is in flight after an error
 
     def _worker(self) -> Worker:
@@ -194,12 +194,15 @@ class _Job:
             options["retry"] = replace(policy, sleep=_sleep_of(policy))
         return InferenceClient(self.endpoint, credential, model=self.model, **options)
 
-    def _judge(self, error: AzureAIError, worker: Worker, *, alone: bool) -> str:
+    def _reason_for(self, error: AzureAIError, worker: Worker, *, alone: bool) -> str:
         """The text for the error column. Raises the error when it would hit every other row as well."""
-        if self.on_error == "raise" or hits_everyone(error, worker):
+        if self.on_error == "raise" or is_fatal(error, worker):
             raise error
         if alone and is_of_the_content(error) and not is_surely_of_the_content(error) and worker.refuse():
-            error.add_note(f"The first {HOPELESS} rows were all refused, so it is not the rows: check the arguments.")
+            error.add_note(
+                f"The first {MAX_INITIAL_REJECTIONS} rows were all refused: this looks like a configuration error. "
+                "Check the arguments."
+            )
             raise error
         return _text(error)
 
@@ -238,10 +241,10 @@ class BatchEmbed(_Job):
     With `on_error="column"`, what would hit every row is raised all the same, so that a wrong key does not go through
     the whole job: 401, 403, 404 and wrong arguments; a wait of more than 60 s asked by the service; an endpoint that
     cannot be reached at the worker's first request; 8 rows refused one by one where none has been taken yet. What
-    passes, such as a 429 or 500 after all repeats, or a timeout, is written beside the rows of that request.
+    passes, such as a 429 or 500 after all retries, or a timeout, is written beside the rows of that request.
     """
 
-    results: Mapping[str, Kind] = {"embedding": "vector", "prompt_tokens": "count", "error": "text"}
+    results: Mapping[str, ColumnType] = {"embedding": "vector", "prompt_tokens": "count", "error": "text"}
     in_flight = DEFAULT_CONCURRENCY
 
     def __init__(
@@ -289,11 +292,11 @@ class BatchEmbed(_Job):
     def _embedded(self, texts: list[str], indices: Sequence[int]) -> Iterator[_Row]:
         worker = self._worker()
 
-        def work(piece: tuple[int, list[str]]) -> list[_Row]:
-            start, part = piece
+        def work(chunk: tuple[int, list[str]]) -> list[_Row]:
+            start, part = chunk
             return self._embed(worker, part, indices[start : start + len(part)])
 
-        return self._each(worker, work, _pieces(texts, self._size(worker.client)))
+        return self._each(worker, work, _chunks(texts, self._size(worker.client)))
 
     def _size(self, client: InferenceClient) -> int:
         """Texts of one request: what was asked for, or what the model is known to take by now."""
@@ -309,7 +312,7 @@ class BatchEmbed(_Job):
             rows = _rows(embeddings, texts, self.vectors)
         except AzureAIError as error:
             error.locate(indices, "rows", " of the batch")
-            reason = self._judge(error, worker, alone=len(texts) == 1)
+            reason = self._reason_for(error, worker, alone=len(texts) == 1)
             if len(texts) == 1 or not is_of_the_content(error):
                 return [_Row(error=reason) for _ in texts]
         else:
@@ -344,7 +347,7 @@ class BatchChat(_Job):
         client_options: see `BatchEmbed`.
     """
 
-    results: Mapping[str, Kind] = {
+    results: Mapping[str, ColumnType] = {
         "answer": "text",
         "finish_reason": "text",
         "prompt_tokens": "count",
@@ -396,7 +399,7 @@ class BatchChat(_Job):
             completion = worker.client.complete({"messages": messages, **self.options})
         except AzureAIError as error:
             error.locate([index], "rows", " of the batch")
-            return _Row(error=self._judge(error, worker, alone=True))
+            return _Row(error=self._reason_for(error, worker, alone=True))
         worker.taken = True
         return _chat_row(completion)
 
@@ -433,12 +436,12 @@ def _chat_row(completion: Completion) -> _Row:
     )
 
 
-def _pieces(texts: list[str], size: int) -> Iterator[tuple[int, list[str]]]:
+def _chunks(texts: list[str], size: int) -> Iterator[tuple[int, list[str]]]:
     """Each request's texts, and the place of the first."""
     start = 0
-    for piece in batches(texts, size):
-        yield start, piece
-        start += len(piece)
+    for chunk in batches(texts, size):
+        yield start, chunk
+        start += len(chunk)
 
 
 def _messages(prompt: object, system: str | None, index: int) -> list[dict[str, Any]]:

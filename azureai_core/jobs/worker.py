@@ -18,8 +18,8 @@ from azureai_core.errors import (
     RateLimitError,
 )
 
-HOPELESS = 8
-"""So many rows refused one by one, and none taken: it is not the rows."""
+MAX_INITIAL_REJECTIONS = 8
+"""If the first rows, this many, all fail one by one, a configuration error is assumed."""
 _LONGEST_PAUSE = 60.0
 _OF_THE_CONTENT = frozenset({400, 413, 422, 424})
 """Statuses that what stands in a row can cause; 424 carries the status of the model's own container."""
@@ -40,7 +40,7 @@ class Worker:
     def refuse(self) -> bool:
         """Counts a row that was refused by itself; whether it is time to give up."""
         self._refused += 1
-        return not self.taken and self._refused >= HOPELESS
+        return not self.taken and self._refused >= MAX_INITIAL_REJECTIONS
 
 
 _KEPT = 16
@@ -88,7 +88,7 @@ def is_surely_of_the_content(error: AzureAIError) -> bool:
     return filtered or error.status_code == 413 or bool(_CONTENT_FIELDS & set(error.parameters))  # noqa: PLR2004
 
 
-def hits_everyone(error: AzureAIError, worker: Worker) -> bool:
+def is_fatal(error: AzureAIError, worker: Worker) -> bool:
     """Whether the next row would fail alike."""
     if isinstance(error, ConfigurationError):
         return True

@@ -1,1 +1,1 @@
-"""The wire formats, as pure functions: payload to body, body to answer, bytes to deltas, error bodies to facts."""
+"""The wire formats, as pure functions: payload to body, body to answer, bytes to deltas, error bodies to details."""

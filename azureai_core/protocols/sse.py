@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class SSEDecoder:
-    """Turns pieces of a `text/event-stream` body into the data of its events.
+    """Turns chunks of a `text/event-stream` body into the data of its events.
 
     Lines end with LF, CR or CRLF and nothing else (U+2028 in a token stays intact); comments and the fields
-    `event`, `id` and `retry` are passed over; a piece may end anywhere, also inside a character. Unlike the
+    `event`, `id` and `retry` are passed over; a chunk may end anywhere, also inside a character. Unlike the
     standard, an event that the end of the body cuts before its blank line still counts.
     """
 
@@ -20,27 +20,27 @@ class SSEDecoder:
         self._started = False
         self._is_clean = False  # whether something has come and nothing of it waits
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """The data of each event that this piece completes."""
-        if (  # as most hosts send them: one event of one line in each piece
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of each event that this chunk completes."""
+        if (  # as most hosts send them: one event of one line in each chunk
             self._is_clean
-            and piece.find(b"\n") == len(piece) - 2
-            and piece.startswith(b"data: ")
-            and piece.endswith(b"\n")
-            and b"\r" not in piece
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n")
+            and b"\r" not in chunk
         ):
-            return [piece[6:-2]]
-        events = self._feed(piece)
+            return [chunk[6:-2]]
+        events = self._feed(chunk)
         self._is_clean = not (self._after_cr or self._data or any(self._parts))
         return events
 
-    def _feed(self, piece: bytes) -> list[bytes]:
-        if self._after_cr or b"\r" in piece:
-            piece = self._with_lf(piece)
-        if b"\n" not in piece:
-            self._parts.append(piece)
+    def _feed(self, chunk: bytes) -> list[bytes]:
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_lf(chunk)
+        if b"\n" not in chunk:
+            self._parts.append(chunk)
             return []
-        self._parts.append(piece)
+        self._parts.append(chunk)
         *lines, rest = b"".join(self._parts).split(b"\n")
         self._parts = [rest]
         return self._events(lines)
@@ -50,15 +50,15 @@ class SSEDecoder:
         rest, self._parts = b"".join(self._parts), []
         return self._events([rest, b""])
 
-    def _with_lf(self, piece: bytes) -> bytes:
-        if not piece:
-            return piece
-        if self._after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]
+    def _with_lf(self, chunk: bytes) -> bytes:
+        if not chunk:
+            return chunk
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
             self._after_cr = False
-            return self._with_lf(piece)
-        self._after_cr = piece.endswith(b"\r")
-        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            return self._with_lf(chunk)
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         if not self._started:

@@ -1,4 +1,4 @@
-"""From the bytes of a streamed answer to deltas, without I/O; both colours drive the same reader."""
+"""From the bytes of a streamed answer to deltas, without I/O; sync and async code drive the same reader."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class DeltaReader:
         text = mask(event[:200].decode("utf-8", "replace"), self._secrets())
         return self.with_partial(
             StreamError(
-                f"The stream from {self.source} has a frame that is no JSON object: {text!r}. "
+                f"The stream from {self.source} has a frame that is not a JSON object: {text!r}. "
                 "What arrived is in .partial; check the endpoint URL."
             )
         )

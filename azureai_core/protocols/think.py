@@ -6,7 +6,7 @@ OPEN_TAG, CLOSE_TAG = "<think>", "</think>"
 
 
 class ThinkSplitter:
-    """Splits `<think>…</think>` off the very start of a text that comes in pieces.
+    """Splits `<think>…</think>` off the very start of a text that comes in chunks.
 
     A tag may be cut anywhere; a text that merely mentions the tag stays intact; an unclosed tag loses nothing;
     newlines after the closing tag go. Source: Foundry documentation, 'reasoning content' of 2024-05-01-preview.
@@ -21,7 +21,7 @@ class ThinkSplitter:
         """Whether all that comes is content."""
 
     def feed(self, text: str) -> tuple[str, str]:
-        """`(reasoning, content)` that is certain after this piece."""
+        """`(reasoning, content)` that is certain after this chunk."""
         if self.is_over:
             return "", text
         held, self._held = self._held + text, ""

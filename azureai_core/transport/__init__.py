@@ -1,1 +1,1 @@
-"""Requests over httpx: clients, the pool below them, credentials, retries, and what observers are told."""
+"""Requests over httpx: clients, the pool below them, credentials, retries."""

@@ -161,7 +161,7 @@ def _fetch_errors() -> Iterator[None]:
         yield
     except ConfigurationError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a credential of theirs raises
+    except Exception as error:  # noqa: BLE001  whatever a user's credential raises
         said = _SECRET.sub(rf"\1{MASK}", str(error))
         raise ConfigurationError(
             f"The credential gave no token: {type(error).__name__}: {said}. Check that it is signed in and may ask "

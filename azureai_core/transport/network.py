@@ -1,4 +1,4 @@
-"""The network under httpcore, by its public interface: a request goes out in one piece instead of two.
+"""The network under httpcore, by its public interface: a request leaves in one write instead of two.
 
 Synchronous: httpcore's own sockets, with half of its system calls. Asynchronous: asyncio streams, at half the cost of
 its own, which can be cut without waiting: an event loop that ends gives what is left open two or three more turns, too
@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 import httpcore
 
-ONE_PIECE = 65_536
+MAX_JOINED = 65_536
 """Bytes up to which the head and the body of a request are joined."""
 MUCH = 262_144
 """Bytes taken at once of a large answer: with other threads at work, each time means waiting for the interpreter."""
@@ -26,22 +26,22 @@ MUCH = 262_144
 class _Outgoing:
     """What is to be sent, until the request's end, which httpcore marks by writing nothing."""
 
-    __slots__ = ("_pieces", "_size")
+    __slots__ = ("_chunks", "_size")
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
 
-    def add(self, piece: bytes) -> bytes:
+    def add(self, chunk: bytes) -> bytes:
         """What is to be sent now; empty while more is to come."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-        return b"" if piece and self._size < ONE_PIECE else self.take()
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        return b"" if chunk and self._size < MAX_JOINED else self.take()
 
     def take(self) -> bytes:
         """All that waits."""
-        pieces, self._pieces, self._size = self._pieces, [], 0
-        return b"".join(pieces)
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        return b"".join(chunks)
 
 
 class SocketBackend(httpcore.NetworkBackend):
@@ -70,7 +70,7 @@ class SocketStream(httpcore.NetworkStream):
         self._more_waits = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """The next bytes; empty at the end. More than was asked for after a piece that was full."""
+        """The next bytes; empty at the end. More than was asked for after a chunk that was full."""
         with _READING:
             self._set_timeout(timeout)
             data = self._socket.recv(MUCH if self._more_waits else max_bytes)

@@ -1,4 +1,4 @@
-"""When to send a request again, and after which wait. It sits below the body: what was delivered is never repeated."""
+"""When to send a request again, and after which wait. What was delivered is never asked for again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from azureai_core.limits import Throttle, asked_wait
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-"""Not 501 and 505, which repeat, nor 424, which carries the model container's own status."""
+"""Not 501 and 505, which would fail again, nor 424, which carries the model container's own status."""
 
 _NO_PAUSE = 0.001
 """Seconds: a clock is no finer."""
@@ -21,29 +21,29 @@ _NO_PAUSE = 0.001
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how patiently a call is repeated. All times are seconds."""
+    """How often and how patiently a call is retried. All times are seconds."""
 
     max_retries: int = 2
     """Retries after the first attempt; 0 turns them off, and the waiting for a pause that a 429 asked for."""
     backoff: float = 0.5
-    """The wait before the first repeat; it doubles each time, less up to a quarter of jitter."""
+    """The wait before the first retry; it doubles each time, less up to a quarter of jitter."""
     max_backoff: float = 8.0
     max_retry_after: float = 60.0
     """A longer wait asked by the service is not slept: the error is raised at once, with the asked wait."""
     deadline: float | None = None
-    """Total time across all attempts until the answer begins; no repeat starts after it."""
+    """Total time across all attempts until the answer begins; no retry starts after it."""
     retry_broken: bool = True
     """Whether a request is sent again when its connection breaks before the answer begins. It may have cost tokens.
 
     Besides `max_retries`, this holds for a kept connection: one that ends without a byte of the answer was most
-    likely closed while it lay idle, so the request is sent over a new one at once, which does not count as a repeat.
+    likely closed while it lay idle, so the request is sent over a new one at once, which does not count as a retry.
     """
     sleep: Callable[[float], object] = time.sleep
     asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 
     def wait_after_answer(self, attempt: int, answer: httpx.Response, elapsed: float = 0.0) -> float | None:
-        """Seconds to wait before repeat `attempt + 1`, or `None` to give up. `Retry-After` wins over backoff."""
+        """Seconds to wait before retry `attempt + 1`, or `None` to give up. `Retry-After` wins over backoff."""
         if answer.status_code not in RETRIED_STATUSES:
             return None
         asked = asked_wait(answer.headers)
@@ -56,8 +56,8 @@ class RetryPolicy:
         unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         # Before any byte of the answer. No read timeout: the service may still be at work, and it costs.
         broken = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
-        repeat = unreached or (self.retry_broken and broken)
-        return self._within(attempt, elapsed, None) if repeat else None
+        retry = unreached or (self.retry_broken and broken)
+        return self._within(attempt, elapsed, None) if retry else None
 
     def _within(self, attempt: int, elapsed: float, asked: float | None) -> float | None:
         wait = self._backoff(attempt) if asked is None else asked
@@ -87,7 +87,7 @@ class Attempts:
 
     def delay(self) -> float:
         """Seconds to hold the attempt back, because the deployment asked for a pause or a limit is set."""
-        patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; a limit of theirs still holds
+        patient = self._policy.max_retries > 0  # else a 429 is the caller's to wait for; their own limit still holds
         now = self._policy.clock()
         pause = self._throttle.delay(now, self._tokens, heed_pause=patient)
         if pause > 0:
@@ -97,7 +97,7 @@ class Attempts:
         return pause
 
     def extended_delay(self) -> float:
-        """Seconds by which the pause has grown while the attempt was held back: another caller may have met a 429.
+        """Seconds by which the pause was extended while the attempt was held back: another caller may have met a 429.
 
         One that never ends is held to no longer than retries of its own would have taken.
         """

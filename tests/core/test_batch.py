@@ -482,7 +482,7 @@ def test_rows_refused_one_by_one_from_the_start(embed, fake_service):
     with pytest.raises(BadRequestError) as caught:
         embed(on_error="column", batch_size=64, concurrency=1)({"text": ["a"] * 640})
 
-    assert "not the rows" in caught.value.__notes__[-1]
+    assert "a configuration error" in caught.value.__notes__[-1]
     assert len(fake_service.requests) < 30
 
 

@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 import azureai_core
-from azureai_core import ConfigurationError, Endpoint, InferenceClient, Kind, endpoints, profile_for, profiles
+from azureai_core import ConfigurationError, Endpoint, EndpointKind, InferenceClient, endpoints, profile_for, profiles
 
 
 @pytest.mark.parametrize("module", [azureai_core, endpoints, profiles], ids=lambda module: module.__name__)
@@ -21,48 +21,73 @@ def test_the_examples_hold(module):
 @pytest.mark.parametrize(
     ("url", "kind", "base", "scope"),
     [
-        ("https://h.r.models.ai.azure.com", Kind.SERVERLESS, "https://h.r.models.ai.azure.com", "ml.azure.com"),
-        ("https://h.r.inference.ai.azure.com/", Kind.SERVERLESS, "https://h.r.inference.ai.azure.com", "ml.azure.com"),
+        ("https://h.r.models.ai.azure.com", EndpointKind.SERVERLESS, "https://h.r.models.ai.azure.com", "ml.azure.com"),
+        (
+            "https://h.r.inference.ai.azure.com/",
+            EndpointKind.SERVERLESS,
+            "https://h.r.inference.ai.azure.com",
+            "ml.azure.com",
+        ),
         (
             "https://e.r.inference.ml.azure.com/score",
-            Kind.MANAGED,
+            EndpointKind.MANAGED,
             "https://e.r.inference.ml.azure.com",
             "ml.azure.com",
         ),
-        ("https://r.services.ai.azure.com/models", Kind.MODELS, "https://r.services.ai.azure.com/models", "cognitive"),
-        ("https://r.services.ai.azure.com/Models/", Kind.MODELS, "https://r.services.ai.azure.com/models", "cognitive"),
+        (
+            "https://r.services.ai.azure.com/models",
+            EndpointKind.MODELS,
+            "https://r.services.ai.azure.com/models",
+            "cognitive",
+        ),
+        (
+            "https://r.services.ai.azure.com/Models/",
+            EndpointKind.MODELS,
+            "https://r.services.ai.azure.com/models",
+            "cognitive",
+        ),
         (
             "https://r.services.ai.azure.com/openai/v1",
-            Kind.V1,
+            EndpointKind.V1,
             "https://r.services.ai.azure.com/openai/v1",
             "cognitive",
         ),
         (
             "https://r.openai.azure.com/openai/deployments/d/embeddings",
-            Kind.DEPLOYMENT,
+            EndpointKind.DEPLOYMENT,
             "https://r.openai.azure.com/openai/deployments/d",
             "cognitive",
         ),
-        ("https://r.openai.azure.com/openai", Kind.V1, "https://r.openai.azure.com/openai/v1", "cognitive"),
+        ("https://r.openai.azure.com/openai", EndpointKind.V1, "https://r.openai.azure.com/openai/v1", "cognitive"),
         (
             "https://r.cognitiveservices.azure.com",
-            Kind.V1,
+            EndpointKind.V1,
             "https://r.cognitiveservices.azure.com/openai/v1",
             "cognitive",
         ),
         (
             "https://r.services.ai.azure.com/api/projects/p/openai/v1",
-            Kind.V1,
+            EndpointKind.V1,
             "https://r.services.ai.azure.com/api/projects/p/openai/v1",
             "//ai.azure.com",
         ),
-        ("https://models.inference.ai.azure.com", Kind.GITHUB, "https://models.inference.ai.azure.com", None),
-        ("https://models.github.ai/", Kind.GITHUB, "https://models.github.ai/inference", None),
-        ("http://[::1]:8000/v1/", Kind.COMPATIBLE, "http://[::1]:8000/v1", None),
-        ("http://127.0.0.1:8000", Kind.SERVERLESS, "http://127.0.0.1:8000", "ml.azure.com"),
-        ("http://127.0.0.1:8000/serverless/score", Kind.SERVERLESS, "http://127.0.0.1:8000/serverless/score", "ml."),
-        ("http://127.0.0.1:8000/github/inference", Kind.GITHUB, "http://127.0.0.1:8000/github/inference", None),
-        (" https://h.r.models.ai.azure.com/v1 ", Kind.SERVERLESS, "https://h.r.models.ai.azure.com/v1", "ml.azure.com"),
+        ("https://models.inference.ai.azure.com", EndpointKind.GITHUB, "https://models.inference.ai.azure.com", None),
+        ("https://models.github.ai/", EndpointKind.GITHUB, "https://models.github.ai/inference", None),
+        ("http://[::1]:8000/v1/", EndpointKind.COMPATIBLE, "http://[::1]:8000/v1", None),
+        ("http://127.0.0.1:8000", EndpointKind.SERVERLESS, "http://127.0.0.1:8000", "ml.azure.com"),
+        (
+            "http://127.0.0.1:8000/serverless/score",
+            EndpointKind.SERVERLESS,
+            "http://127.0.0.1:8000/serverless/score",
+            "ml.",
+        ),
+        ("http://127.0.0.1:8000/github/inference", EndpointKind.GITHUB, "http://127.0.0.1:8000/github/inference", None),
+        (
+            " https://h.r.models.ai.azure.com/v1 ",
+            EndpointKind.SERVERLESS,
+            "https://h.r.models.ai.azure.com/v1",
+            "ml.azure.com",
+        ),
     ],
 )
 def test_the_kind_of_a_url(url, kind, base, scope):

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from azureai_core import ConfigurationError, Endpoint, Kind
+from azureai_core import ConfigurationError, Endpoint, EndpointKind
 from azureai_core.adapters import addresses, endpoint_argument, plain_endpoint, public_url
 
-GATEWAY = Endpoint(Kind.DEPLOYMENT, "https://gateway.example.com/llm", "2024-10-21", (("code", "canary"),))
+GATEWAY = Endpoint(EndpointKind.DEPLOYMENT, "https://gateway.example.com/llm", "2024-10-21", (("code", "canary"),))
 URL = "https://h.services.ai.azure.com/models"
 
 
@@ -51,7 +51,9 @@ def test_what_is_shown_has_no_secret() -> None:
     assert "canary" not in json.dumps(plain_endpoint(GATEWAY))
 
 
-@pytest.mark.parametrize("endpoint", [Endpoint.parse(URL), Endpoint(Kind.V1, "https://g.example.com/llm", None)])
+@pytest.mark.parametrize(
+    "endpoint", [Endpoint.parse(URL), Endpoint(EndpointKind.V1, "https://g.example.com/llm", None)]
+)
 def test_an_endpoint_that_was_written_out_comes_back(endpoint: Endpoint) -> None:
     """As a URL where that tells its kind, else with its kind."""
     written = json.loads(json.dumps(plain_endpoint(endpoint)))

@@ -293,3 +293,14 @@ def test_tokens_spent_on_reasoning_are_recorded(watch, fake_service, make_client
     mode.ask(make_client("/models", model="m"), HI)
 
     assert watch.span().attributes["gen_ai.usage.reasoning.output_tokens"] == 7
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_an_output_limit_is_recorded_under_either_spelling(name, watch, fake_service, make_client, mode):
+    """The conventions have one name for it, whichever the caller used and the model wants."""
+    fake_service.plays(mode.reply())
+
+    mode.ask(make_client("/openai/v1", model="o3-mini"), {"messages": [], name: 9})
+
+    assert fake_service.last.body["max_completion_tokens"] == 9
+    assert watch.span().attributes["gen_ai.request.max_tokens"] == 9

@@ -3,7 +3,7 @@
 import pytest
 from shapes import check, frames_of
 
-from azureai_core import AuthenticationError, BadRequestError, Endpoint, InferenceClient, Kind, RateLimitError
+from azureai_core import AuthenticationError, BadRequestError, Endpoint, EndpointKind, InferenceClient, RateLimitError
 from azureai_emulator import Deployment, serve
 from azureai_emulator.catalog.shipped import GPT, MISTRAL
 
@@ -112,7 +112,9 @@ def test_a_rate_limit_is_e26(http, limit):
         url = emulator.endpoint("gpt-4o", "github")
         headers = {"Authorization": f"Bearer {emulator.key}"}
         answers = [http.post(f"{url}/chat/completions", json={**HI, "model": "gpt-4o"}, headers=headers) for _ in "12"]
-        client = InferenceClient(Endpoint(Kind.GITHUB, url, None), emulator.key, model="openai/gpt-4o", max_retries=0)
+        client = InferenceClient(
+            Endpoint(EndpointKind.GITHUB, url, None), emulator.key, model="openai/gpt-4o", max_retries=0
+        )
         with client, pytest.raises(RateLimitError) as caught:
             client.complete(HI)
 
@@ -141,7 +143,7 @@ def test_the_catalogue_lists_what_it_serves(wire, emulator):
 
 @pytest.fixture
 def github(wire, emulator):
-    return Endpoint(Kind.GITHUB, emulator.endpoint("gpt-4o", "github"), None)
+    return Endpoint(EndpointKind.GITHUB, emulator.endpoint("gpt-4o", "github"), None)
 
 
 async def test_the_client_speaks_its_dialect(github, emulator):

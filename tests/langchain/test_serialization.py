@@ -14,12 +14,12 @@ from langchain_core.load import dumpd, dumps, load
 from pydantic import SecretStr
 
 import langchain_azureai
-from azureai_core import Endpoint, Kind
+from azureai_core import Endpoint, EndpointKind
 from azureai_emulator import Emulator
 from langchain_azureai import AzureAIEmbeddings, AzureAILLM, ChatAzureAI
 
 URL = "https://h.services.ai.azure.com/models"
-GATEWAY = Endpoint(Kind.V1, "https://gateway.example.com/llm", None, (("code", "canary-1234"),))
+GATEWAY = Endpoint(EndpointKind.V1, "https://gateway.example.com/llm", None, (("code", "canary-1234"),))
 KEY = "canary-5f1c2e9a77"
 CLASSES = [ChatAzureAI, AzureAILLM, AzureAIEmbeddings]
 DUMPED = [ChatAzureAI, AzureAILLM]
@@ -161,7 +161,7 @@ def test_a_dumped_endpoint_object_keeps_its_kind(cls: Any) -> None:
     dumped = dumps(cls(endpoint=GATEWAY, credential=KEY, model="gpt-4o"))
 
     assert "canary" not in dumped
-    assert read(dumped, cls).client.endpoint.kind is Kind.V1
+    assert read(dumped, cls).client.endpoint.kind is EndpointKind.V1
 
 
 @pytest.mark.parametrize("cls", CLASSES)

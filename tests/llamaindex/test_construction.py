@@ -19,7 +19,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.types import PydanticProgramMode
 
 import llamaindex_azureai
-from azureai_core import ConfigurationError, Endpoint, Kind, RetryPolicy
+from azureai_core import ConfigurationError, Endpoint, EndpointKind, RetryPolicy
 from llamaindex_azureai import (
     AzureAI,
     AzureAIEmbedding,
@@ -91,7 +91,7 @@ def test_endpoint_and_credential_by_position(kind):
     assert kind(URL, KEY).client.endpoint.base_url == URL
 
 
-GATEWAY = Endpoint(Kind.V1, "https://gateway.example.com/llm", None)
+GATEWAY = Endpoint(EndpointKind.V1, "https://gateway.example.com/llm", None)
 """An endpoint whose URL does not tell its kind."""
 
 
