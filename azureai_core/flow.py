@@ -24,6 +24,7 @@ from .telemetry import Observation
 from .transport.auth import KeyAuth, TokenAuth
 from .transport.bodies import achunks, chunks
 from .transport.clients import Clients
+from .transport.connections import HTTPX_ERRORS
 from .transport.requests import RequestBuilder
 from .transport.retry import Attempts, RetryPolicy
 from .types import Delta
@@ -88,13 +89,14 @@ class Read:
 
     def run(self, _client: Any) -> None:
         """Carries the step out."""
-        with closing(self.response):
+        with closing(self.response), HTTPX_ERRORS:
             self.response.read()
 
     async def arun(self, _client: Any) -> None:
         """Carries the step out."""
         async with aclosing(self.response):
-            await self.response.aread()
+            with HTTPX_ERRORS:
+                await self.response.aread()
 
 
 @dataclass(slots=True)
@@ -105,14 +107,14 @@ class Discard:
 
     def run(self, _client: Any) -> None:
         """Carries the step out."""
-        with closing(self.response), suppress(httpx.HTTPError):
+        with closing(self.response), suppress(httpx.HTTPError), HTTPX_ERRORS:
             for _ in chunks(self.response):
                 pass
 
     async def arun(self, _client: Any) -> None:
         """Carries the step out."""
         async with aclosing(self.response):
-            with suppress(httpx.HTTPError):
+            with suppress(httpx.HTTPError), HTTPX_ERRORS:
                 async for _ in achunks(self.response):
                     pass
 
@@ -179,7 +181,7 @@ class RequestExecutor:
         """The answer, as the call's protocol decodes it."""
         with self._observed(call) as observation:
             response, call = self._open(call)
-            with closing(response), self._reader.connection_errors():
+            with closing(response), self._reader.connection_errors(), HTTPX_ERRORS:
                 content = b"".join(chunks(response))
             answer = self._reader.decode(response, call, content)
             observation.note(answer)
@@ -190,7 +192,7 @@ class RequestExecutor:
         with self._observed(call) as observation:
             response, call = await self._aopen(call)
             async with aclosing(response):
-                with self._reader.connection_errors():
+                with self._reader.connection_errors(), HTTPX_ERRORS:
                     content = b"".join([chunk async for chunk in achunks(response)])
             answer = self._reader.decode(response, call, content)
             observation.note(answer)
@@ -212,14 +214,15 @@ class RequestExecutor:
             with closing(response):
                 reading = StreamReading(self._reader, response, call)
                 if reading.is_whole:
-                    with self._reader.connection_errors():
+                    with self._reader.connection_errors(), HTTPX_ERRORS:
                         content = b"".join(chunks(response))
                     yield reading.whole(content, state, observation)
                     return
                 reading.follow(state, observation)
                 try:
-                    for chunk in chunks(response):
-                        yield from reading.feed(chunk)
+                    with HTTPX_ERRORS:
+                        for chunk in chunks(response):
+                            yield from reading.feed(chunk)
                 except httpx.HTTPError as error:
                     reading.raise_for(error)
                 yield from reading.end()
@@ -230,15 +233,16 @@ class RequestExecutor:
             async with aclosing(response):
                 reading = StreamReading(self._reader, response, call)
                 if reading.is_whole:
-                    with self._reader.connection_errors():
+                    with self._reader.connection_errors(), HTTPX_ERRORS:
                         content = b"".join([chunk async for chunk in achunks(response)])
                     yield reading.whole(content, state, observation)
                     return
                 reading.follow(state, observation)
                 try:
-                    async for chunk in achunks(response):
-                        for delta in reading.feed(chunk):
-                            yield delta
+                    with HTTPX_ERRORS:
+                        async for chunk in achunks(response):
+                            for delta in reading.feed(chunk):
+                                yield delta
                 except httpx.HTTPError as error:
                     reading.raise_for(error)
                 for delta in reading.end():

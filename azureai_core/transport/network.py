@@ -126,10 +126,11 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         in CPython 3.11.
         """
         local = None if local_address is None else (local_address, 0)
+        loop = asyncio.get_running_loop()
         with _CONNECTING:
             async with asyncio.timeout(timeout):
-                streams = await asyncio.open_connection(host, port, local_addr=local)
-        stream = AsyncioStream(*streams)
+                _, protocol = await loop.create_connection(_Incoming, host, port, local_addr=local)
+        stream = AsyncioStream(protocol)
         self._streams.add(stream)
         return stream
 
@@ -143,29 +144,112 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
             stream.abort()
 
 
+class _Incoming(asyncio.Protocol):
+    """What has come on one connection and was not taken yet, and who waits for more."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.is_over = False
+        """Whether nothing more will come."""
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_paused = False
+        self.can_write = asyncio.Event()
+        self.can_write.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the connection; called once more when it is encrypted."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Keeps the bytes; takes no more from the network while much waits here."""
+        self.buffer += data
+        if len(self.buffer) > MUCH and not self._is_paused:
+            self.transport.pause_reading()
+            self._is_paused = True
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Nothing more will come; the connection is closed by its owner."""
+        self.is_over = True
+        self._wake()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Keeps the reason for who reads or writes next."""
+        self.is_over, self._error = True, error
+        self.can_write.set()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The network takes no more for now."""
+        self.can_write.clear()
+
+    def resume_writing(self) -> None:
+        """The network takes more again."""
+        self.can_write.set()
+
+    def check(self) -> None:
+        """Raises why the connection was lost, if it was for a reason."""
+        if self._error is not None:
+            raise self._error
+
+    async def wait(self) -> None:
+        """Returns when something has come, or nothing more will come."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def take(self, size: int) -> bytes:
+        """Up to so many bytes of what has come."""
+        taken = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        if self._is_paused and len(self.buffer) <= MUCH:
+            self.transport.resume_reading()
+            self._is_paused = False
+        return taken
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
 class AsyncioStream(httpcore.AsyncNetworkStream):
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, incoming: _Incoming) -> None:
+        self._incoming = incoming
         self._outgoing = _Outgoing()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """The next bytes; empty at the end."""
+        incoming = self._incoming
         with _READING:
-            async with asyncio.timeout(timeout):
-                return await self._reader.read(max_bytes)
+            if not (incoming.buffer or incoming.is_over):
+                async with asyncio.timeout(timeout):
+                    await incoming.wait()
+            if not incoming.buffer:
+                incoming.check()
+            return incoming.take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Sends bytes, or keeps them for what follows; waits where the network cannot take more."""
         data = self._outgoing.add(buffer)
         if not data:
             return
+        incoming = self._incoming
         with _WRITING:
-            self._writer.write(data)
-            if self._writer.transport.get_write_buffer_size():  # else it has gone
+            incoming.check()
+            incoming.transport.write(data)
+            if not incoming.can_write.is_set():
                 async with asyncio.timeout(timeout):
-                    await self._writer.drain()
+                    await incoming.can_write.wait()
+                incoming.check()
 
     async def start_tls(
         self,
@@ -174,26 +258,32 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """The same connection, encrypted."""
+        incoming, loop = self._incoming, asyncio.get_running_loop()
         with _CONNECTING:
             async with asyncio.timeout(timeout):
-                await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
+                encrypted = await loop.start_tls(
+                    incoming.transport, incoming, ssl_context, server_hostname=server_hostname
+                )
+        if encrypted is None:
+            raise httpcore.ConnectError("the connection was closed during the TLS handshake")
+        incoming.connection_made(encrypted)
         return self
 
     async def aclose(self) -> None:
         """Closes the connection, letting what was written go out."""
-        self._writer.close()
+        self._incoming.transport.close()
 
     def abort(self) -> None:
         """Cuts the connection now."""
-        self._writer.transport.abort()
+        self._incoming.transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks of a connection; an idle one is readable when hung up, or when something came."""
-        if info == "is_readable":
-            buffered = bool(getattr(self._reader, "_buffer", b""))  # some gateways say 408 before they hang up
-            return buffered or self._reader.at_eof() or self._writer.is_closing()
+        incoming = self._incoming
+        if info == "is_readable":  # some gateways say 408 before they hang up
+            return bool(incoming.buffer) or incoming.is_over or incoming.transport.is_closing()
         names = {"client_addr": "sockname", "server_addr": "peername"}
-        return self._writer.get_extra_info(names.get(info, info))
+        return incoming.transport.get_extra_info(names.get(info, info))
 
 
 class _HttpcoreErrors:
