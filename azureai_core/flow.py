@@ -313,8 +313,14 @@ class RequestExecutor:
         A 401 may mean that the token was revoked before its time: one that `is_old` is exchanged once, for a new one.
         """
         error: APIStatusError = error_from_response(response, secrets=self._reader.secrets())
-        if error.status_code == 401:  # noqa: PLR2004
-            self._auth.forget(request.headers)
-            if is_old and not call.exact:
-                return call
-        return amend(call, error, self._unsupported)
+        try:
+            if error.status_code == 401:  # noqa: PLR2004
+                self._auth.forget(request.headers)
+                if is_old and not call.exact:
+                    return call
+            amended = amend(call, error, self._unsupported)
+            if amended is None:
+                raise error
+            return amended
+        finally:
+            del error  # this frame is part of its traceback

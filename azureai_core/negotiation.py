@@ -138,10 +138,14 @@ def _with_limit_field(call: Call[Answer], state: RouteState) -> Call[Answer]:
     return call.with_renamed(other) if rename else call
 
 
-def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParameters) -> Call[Answer]:
-    """The call as it may be sent once more. Raises the error when nothing can be changed in it."""
+def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParameters) -> Call[Answer] | None:
+    """The call as it may be sent once more; `None` when nothing can be changed in it.
+
+    It does not raise the error itself: this frame, which refers to it, would be part of its traceback, and the two
+    would keep the call's connection until the garbage collector comes by.
+    """
     if call.exact or error.status_code not in _REFUSALS or isinstance(error, ContentFilterError):
-        raise error
+        return None
     state = call.deployment.route(call.protocol.route)
     refused = _refused(call, error)
     if defaults := refused & call.added:
@@ -153,7 +157,7 @@ def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParamete
             return call.with_renamed(name)
     users = refused & set(error.unsupported) - NEVER_DROPPED
     if policy != "drop" or not users:
-        raise error
+        return None
     state.dropped |= users
     warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=6)
     return call.without(users)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import pytest
 from azureai_core import (
     APIConnectionError,
     APITimeoutError,
+    AzureAIError,
     InferenceClient,
     RateLimit,
     RetryPolicy,
@@ -29,7 +31,7 @@ from azureai_core.transport import auth as _auth
 from azureai_core.transport import pool as pool_module
 from azureai_core.transport import tls
 from azureai_core.transport.clients import Clients
-from fakes import CUT, HANG, KEY, RESET, FakeService, Reply, chat, delta, events, streamed, vectors
+from fakes import CUT, HANG, KEY, RESET, FakeService, Reply, chat, delta, events, frame, streamed, vectors
 
 HI = {"messages": [{"role": "user", "content": "hi"}]}
 ONCE = RetryPolicy(max_retries=0)
@@ -809,3 +811,47 @@ def test_the_parameters_of_an_own_client_are_added(fake_service, make_client):
         make_client("/openai/deployments/d?x=y", http_client=own, api_version="2").complete(HI)
 
     assert sorted(fake_service.last.query) == [("api-version", "2"), ("sub", "s"), ("x", "y")]
+
+
+@pytest.fixture
+def no_collector():
+    """Nothing but references keeps objects alive, or frees them."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+FAILURES = {
+    "401": Reply(401, {}),
+    "500": Reply(500, {}),
+    "ended": Reply(fault=CUT),
+    "reset": Reply(fault=RESET),
+    "no answer": Reply(fault=HANG),
+    "no JSON": Reply(200, "hello"),
+    "an error in the stream": events(delta("a"), frame({"error": {"message": "x"}})),
+    "a stream that is cut": events(delta("a"), RESET),
+}
+
+
+@pytest.mark.parametrize("reply", FAILURES.values(), ids=FAILURES)
+def test_a_call_that_failed_leaves_no_socket(reply, no_collector, fake_service, mode):
+    """A client that is dropped closes what its failed call has opened, without waiting for the collector."""
+    fake_service.default = reply
+    options = {"model": "m", "retry": ONCE, "timeout": 0.3}
+
+    async def ask():
+        client = InferenceClient(fake_service.url + "/v1", KEY, **options)
+        with contextlib.suppress(AzureAIError):
+            await (anext(client.astream(HI)) if mode.streams else client.acomplete(HI))
+        del client
+        await asyncio.to_thread(fake_service.wait_until, lambda: fake_service.open == 0)
+
+    if mode.colour.name == "async":
+        asyncio.run(ask())
+        return
+    client = InferenceClient(fake_service.url + "/v1", KEY, **options)
+    with contextlib.suppress(AzureAIError):
+        mode.ask(client, HI)
+    del client
+    fake_service.wait_until(lambda: fake_service.open == 0)
