@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import tool_call
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
@@ -93,7 +93,21 @@ def to_generation_chunk(delta: Delta) -> ChatGenerationChunk | None:
 
 
 def _to_chunk(delta: Delta) -> AIMessageChunk:
-    fragments = [_tool_call_chunk(call) for call in delta.tool_calls]
+    """The message of any delta; a stream of tool calls has one for each token, hence the literals in one loop."""
+    fragments: list[Any] = []
+    valid: list[Any] = []
+    invalid: list[Any] = []
+    may_parse = False
+    for call in delta.tool_calls:
+        name, arguments, call_id = call.name, call.arguments, call.id
+        fragment = {"name": name, "args": arguments, "id": call_id, "index": call.index, "type": "tool_call_chunk"}
+        fragments.append(fragment)
+        if not arguments:  # which counts as `{}`
+            valid.append({"name": name or "", "args": {}, "id": call_id, "type": "tool_call"})
+        elif arguments.lstrip()[:1] in {"", "{"}:  # only these can parse to an object
+            may_parse = True
+        else:
+            invalid.append({"type": "invalid_tool_call", "id": call_id, "name": name, "args": arguments, "error": None})
     fields: dict[str, Any] = {
         "content": delta.content,
         "additional_kwargs": _additional(delta.reasoning, delta.refusal),
@@ -102,21 +116,9 @@ def _to_chunk(delta: Delta) -> AIMessageChunk:
         "usage_metadata": to_usage_metadata(delta.usage),
         "tool_call_chunks": fragments,
     }
-    if not all(_parses_to_nothing(call.arguments) for call in delta.tool_calls):
+    if may_parse:
         return AIMessageChunk(**fields)  # its constructor tries to parse the arguments of each fragment
-    return _new_chunk(
-        **fields,
-        tool_calls=[tool_call(name=f["name"] or "", args={}, id=f["id"]) for f in fragments if not f["args"]],
-        invalid_tool_calls=[
-            invalid_tool_call(name=f["name"], args=f["args"], id=f["id"], error=None) for f in fragments if f["args"]
-        ],
-    )
-
-
-def _parses_to_nothing(arguments: str | None) -> bool:
-    """Whether a fragment cannot parse to an object (it does not begin with `{`), or is empty, which counts as `{}`."""
-    text = arguments.lstrip() if arguments else ""
-    return not arguments or (text != "" and text[0] != "{")
+    return _new_chunk(**fields, tool_calls=valid, invalid_tool_calls=invalid)
 
 
 def last_chunk(completion: Completion, requested_model: str | None) -> ChatGenerationChunk:
@@ -189,10 +191,6 @@ def _tool_calls(calls: Iterable[ToolCall]) -> tuple[list[Any], list[Any]]:
             raw = {"id": call.id, "function": {"name": call.name, "arguments": call.arguments}}
             invalid.append(make_invalid_tool_call(raw, "The arguments are not a JSON object."))
     return valid, invalid
-
-
-def _tool_call_chunk(call: ToolCall) -> ToolCallChunk:
-    return tool_call_chunk(name=call.name, args=call.arguments, id=call.id, index=call.index)
 
 
 def _additional(reasoning: str, refusal: str) -> dict[str, Any]:

@@ -156,7 +156,8 @@ class ChatDecoder:
 
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
-        if frame.get("id") and frame.get("model"):
+        answer_id = frame.get("id") or None
+        if answer_id and frame.get("model"):
             self._head = frame
         else:
             self._note_head(frame)
@@ -190,7 +191,7 @@ class ChatDecoder:
             reasoning,
             frame,
             None,
-            frame.get("id") or None,
+            answer_id,
             refusal,
             logprobs if type(logprobs) is dict else None,
         )
