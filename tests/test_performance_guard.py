@@ -18,7 +18,8 @@ RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 SLACK = 1.5
 LANGCHAIN, LLAMAINDEX = "ours-langchain", "ours-llamaindex"
 # Scenario, ours, other → the most that CPU per unit may be of the other's, before the slack. What a floor allows follows
-# from what it is of plain httpx: 0.27 and 0.14 for a chat, 0.85 and 1.0 for an event, 0.17 and 0.09 for a history.
+# from what it is of plain httpx: 0.27 and 0.14 for a chat, 0.85 and 1.0 for an event, 0.17 and 0.09 for a history, 2.17
+# for a fragment of a tool call in LangChain (3.4 before langchain-core 1.8).
 BOUNDS = {
     ("chat", LANGCHAIN, "httpx"): 1.2,
     ("chat", LLAMAINDEX, "httpx"): 1.2,
@@ -30,7 +31,7 @@ BOUNDS = {
     ("stream", LLAMAINDEX, "li-floor"): 2.2,
     ("tools", LANGCHAIN, "httpx"): 2.2,
     ("tools", LLAMAINDEX, "httpx"): 2.2,
-    ("tools", LANGCHAIN, "lc-floor"): 0.65,
+    ("tools", LANGCHAIN, "lc-floor"): 1.02,
     ("tools", LLAMAINDEX, "li-floor"): 2.4,
     ("history", LANGCHAIN, "httpx"): 1.5,
     ("history", LLAMAINDEX, "httpx"): 1.5,
