@@ -46,7 +46,11 @@ measures all contenders one after the other, in rotating order: in most scenario
 what is compared was measured within seconds. A mock server in another process answers with the same bytes to all. A
 ratio is taken within a turn; the table says the median over all turns, and in brackets the lowest and the highest. CPU
 is user plus system time of the client's process, all its threads. Absolute times move with the machine and what else it
-does; the ratios hardly do. What a scenario returns is checked before it is timed, which also warms the contender up."""
+does; the ratios hardly do. What a scenario returns is checked before it is timed, which also warms the contender up.
+
+Ours is measured on its default path: each request goes through an `httpx.Client` or `httpx.AsyncClient` of the adapter,
+which mocks and tracers of httpx see, over a connection pool of the adapter's own. Nothing traces or mocks httpx while
+this is measured; while something does, connections are httpx's own, and cost more."""
 
 FAIRNESS = """\
 - All run at their defaults, keep-alive included, over HTTP/1.1 without TLS on the loopback. The best peer is chosen for
