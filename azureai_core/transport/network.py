@@ -1,8 +1,8 @@
 """The network under httpcore, by its public interface: a request leaves in one write instead of two.
 
-Synchronous: httpcore's own sockets, with half of its system calls. Asynchronous: asyncio streams, at half the cost of
-its own, which can be cut without waiting: an event loop that ends gives what is left open two or three more turns, too
-few to close connections one by one.
+Synchronous: httpcore's own sockets, with half of its system calls. Asynchronous: a protocol of asyncio's, at half the
+cost of httpcore's own, whose connections can be cut without waiting: an event loop that ends gives what is left open
+two or three more turns, too few to close connections one by one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import httpcore
 
 MAX_JOINED = 65_536
 """Bytes up to which the head and the body of a request are joined."""
-MUCH = 262_144
-"""Bytes taken at once of a large answer: with other threads at work, each time means waiting for the interpreter."""
+LARGE_READ = 262_144
+"""Bytes read at once of a large answer: each recv re-acquires the GIL, so read more per call."""
 
 
 class _Outgoing:
@@ -73,7 +73,7 @@ class SocketStream(httpcore.NetworkStream):
         """The next bytes; empty at the end. More than was asked for after a chunk that was full."""
         with _READING:
             self._set_timeout(timeout)
-            data = self._socket.recv(MUCH if self._more_waits else max_bytes)
+            data = self._socket.recv(LARGE_READ if self._more_waits else max_bytes)
         self._more_waits = len(data) >= max_bytes
         return data
 
@@ -167,7 +167,7 @@ class _Incoming(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keeps the bytes; takes no more from the network while much waits here."""
         self.buffer += data
-        if len(self.buffer) > MUCH and not self._is_paused:
+        if len(self.buffer) > LARGE_READ and not self._is_paused:
             self.transport.pause_reading()
             self._is_paused = True
         self._wake()
@@ -205,11 +205,11 @@ class _Incoming(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    def take(self, size: int) -> bytes:
-        """Up to so many bytes of what has come."""
-        taken = bytes(self.buffer[:size])
-        del self.buffer[:size]
-        if self._is_paused and len(self.buffer) <= MUCH:
+    def take(self) -> bytes:
+        """All that has come."""
+        taken = bytes(self.buffer)
+        self.buffer.clear()
+        if self._is_paused:
             self.transport.resume_reading()
             self._is_paused = False
         return taken
@@ -226,8 +226,8 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         self._incoming = incoming
         self._outgoing = _Outgoing()
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """The next bytes; empty at the end."""
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
+        """The next bytes, all that have come; empty at the end."""
         incoming = self._incoming
         with _READING:
             if not (incoming.buffer or incoming.is_over):
@@ -235,7 +235,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                     await incoming.wait()
             if not incoming.buffer:
                 incoming.check()
-            return incoming.take(max_bytes)
+            return incoming.take()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Sends bytes, or keeps them for what follows; waits where the network cannot take more."""
