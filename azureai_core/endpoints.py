@@ -59,6 +59,37 @@ class EndpointKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class _Facts:
+    """What follows from the kind of an endpoint: one row of the table below."""
+
+    needs_model: bool = False
+    is_openai: bool = False
+    extra_parameters_header: bool = True
+    streams_usage: bool = False
+    header_limit: int | None = None
+    scope: str | None = _COGNITIVE
+    api_version: str | None = INFERENCE_API_VERSION
+
+
+_FACTS: Mapping[EndpointKind, _Facts] = {
+    EndpointKind.SERVERLESS: _Facts(scope=_ML),
+    EndpointKind.MANAGED: _Facts(scope=_ML),
+    EndpointKind.MODELS: _Facts(needs_model=True, header_limit=10),
+    EndpointKind.DEPLOYMENT: _Facts(
+        is_openai=True, streams_usage=True, header_limit=10, api_version=AZURE_OPENAI_API_VERSION
+    ),
+    EndpointKind.V1: _Facts(
+        needs_model=True, is_openai=True, extra_parameters_header=False, streams_usage=True, header_limit=10,
+        api_version=None,
+    ),
+    EndpointKind.GITHUB: _Facts(needs_model=True, scope=None),
+    EndpointKind.COMPATIBLE: _Facts(
+        needs_model=True, is_openai=True, extra_parameters_header=False, scope=None, api_version=None
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Where requests go: kind, base URL, api-version, and the query that the URL brought along.
 
@@ -155,7 +186,7 @@ class Endpoint:
     @property
     def needs_model(self) -> bool:
         """Whether one URL serves many models, so that each request must name one."""
-        return self.kind in {EndpointKind.MODELS, EndpointKind.V1, EndpointKind.GITHUB, EndpointKind.COMPATIBLE}
+        return _FACTS[self.kind].needs_model
 
     @property
     def model_in_url(self) -> str | None:
@@ -173,31 +204,28 @@ class Endpoint:
     @property
     def is_openai(self) -> bool:
         """Whether the routes are OpenAI's own, which know `stream_options` and judge extra fields themselves."""
-        return self.kind in {EndpointKind.DEPLOYMENT, EndpointKind.V1, EndpointKind.COMPATIBLE}
+        return _FACTS[self.kind].is_openai
 
     @property
     def takes_extra_parameters_header(self) -> bool:
         """Whether the gateway reads the `extra-parameters` header. Source: REST reference, 'Extra parameters'."""
-        return self.kind not in {EndpointKind.V1, EndpointKind.COMPATIBLE}
+        return _FACTS[self.kind].extra_parameters_header
 
     @property
     def streams_usage_when_asked(self) -> bool:
         """Whether `stream_options.include_usage` may be added unasked. Source: Azure OpenAI API version lifecycle."""
-        return self.kind in {EndpointKind.DEPLOYMENT, EndpointKind.V1}
+        return _FACTS[self.kind].streams_usage
 
     @property
     def header_limit(self) -> int | None:
         """How many custom headers the service takes. Source: 'Foundry Models quotas and limits' (HTTP 431)."""
-        return 10 if self.kind in {EndpointKind.MODELS, EndpointKind.DEPLOYMENT, EndpointKind.V1} else None
+        return _FACTS[self.kind].header_limit
 
     @property
     def token_scope(self) -> str | None:
         """The Entra scope that this kind expects, or `None` where there is none (GitHub, other servers)."""
-        if self.kind in {EndpointKind.GITHUB, EndpointKind.COMPATIBLE}:
-            return None
-        if "/api/projects/" in self.base_url:
-            return _FOUNDRY_PROJECT
-        return _ML if self.kind in {EndpointKind.SERVERLESS, EndpointKind.MANAGED} else _COGNITIVE
+        scope = _FACTS[self.kind].scope
+        return _FOUNDRY_PROJECT if scope and "/api/projects/" in self.base_url else scope
 
     @property
     def is_plain_http(self) -> bool:
@@ -294,9 +322,7 @@ def _kind_of_host(host: str, path: str) -> tuple[EndpointKind, str]:
 
 
 def _default_version(kind: EndpointKind, host: str) -> str | None:
-    if kind in {EndpointKind.V1, EndpointKind.COMPATIBLE} or host == "models.github.ai":
-        return None
-    return AZURE_OPENAI_API_VERSION if kind is EndpointKind.DEPLOYMENT else INFERENCE_API_VERSION
+    return None if host == "models.github.ai" else _FACTS[kind].api_version
 
 
 def _is_loopback(host: str) -> bool:
