@@ -44,11 +44,6 @@ class Call(Generic[Answer]):
     """Sent as the caller wrote it, and once: a refusal is the caller's to see."""
 
     @property
-    def model(self) -> str | None:
-        """The deployment's name."""
-        return self.deployment.model
-
-    @property
     def extras(self) -> list[str]:
         """The fields that are not part of the route's standard body."""
         return [name for name in self.payload if name not in self.protocol.fields]

@@ -91,23 +91,29 @@ def _harmless() -> Iterator[None]:
         logger.debug("not recorded: %s", type(error).__name__)
 
 
-def _log(call: Observation, error: BaseException | None) -> None:
-    elapsed = (time.perf_counter() - call.started) * 1000
-    logger.debug("POST %s%s %s in %.0f ms", call.endpoint.base_url, call.route, _outcome(call, error), elapsed)
+def _log(observation: Observation, error: BaseException | None) -> None:
+    elapsed = (time.perf_counter() - observation.started) * 1000
+    logger.debug(
+        "POST %s%s %s in %.0f ms",
+        observation.endpoint.base_url,
+        observation.route,
+        _outcome(observation, error),
+        elapsed,
+    )
     if os.environ.get("AZUREAI_LOG_BODIES", "").lower() == "true":
         from .json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
-        logger.debug("request %s answer %s", to_json_text(call.payload), call.text)
+        logger.debug("request %s answer %s", to_json_text(observation.payload), observation.text)
 
 
-def _outcome(call: Observation, error: BaseException | None) -> str:
+def _outcome(observation: Observation, error: BaseException | None) -> str:
     if isinstance(error, APIStatusError):
         return f"failed: {error.status_code} {type(error).__name__}, request id {error.request_id}"
     if error is not None:
         return f"ended: {type(error).__name__}"
-    usage = call.usage
+    usage = observation.usage
     tokens = f", {usage.prompt_tokens}+{usage.completion_tokens} tokens" if usage else ""
-    return f"answered: model {call.model}, finish {call.finish_reason}{tokens}"
+    return f"answered: model {observation.model}, finish {observation.finish_reason}{tokens}"
 
 
 # ---------------------------------------------------------------------------- OpenTelemetry
@@ -119,12 +125,12 @@ def _has_otel() -> bool:
     return find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None
 
 
-def _attributes(call: Observation) -> dict[str, Any]:
-    host, port = _address(call.endpoint.base_url)
+def _attributes(observation: Observation) -> dict[str, Any]:
+    host, port = _address(observation.endpoint.base_url)
     known = {
-        "gen_ai.operation.name": call.operation,
-        "gen_ai.provider.name": "azure.ai.openai" if call.endpoint.is_openai else "azure.ai.inference",
-        "gen_ai.request.model": call.payload.get("model"),
+        "gen_ai.operation.name": observation.operation,
+        "gen_ai.provider.name": "azure.ai.openai" if observation.endpoint.is_openai else "azure.ai.inference",
+        "gen_ai.request.model": observation.payload.get("model"),
         "server.address": host,
         "server.port": port,
     }
@@ -143,42 +149,42 @@ _REQUEST_ATTRIBUTES = {
 }
 
 
-def _start_span(call: Observation) -> Any:
+def _start_span(observation: Observation) -> Any:
     from opentelemetry import trace  # noqa: PLC0415  the extra [otel]
 
-    attributes = _attributes(call)
+    attributes = _attributes(observation)
     for name, spellings in _REQUEST_ATTRIBUTES.items():
-        value = next((call.payload[s] for s in spellings if s in call.payload), None)
+        value = next((observation.payload[s] for s in spellings if s in observation.payload), None)
         if isinstance(value, int | float):
             attributes[f"gen_ai.request.{name}"] = value
-    if call.payload.get("stream"):
+    if observation.payload.get("stream"):
         attributes["gen_ai.request.stream"] = True
-    name = f"{call.operation} {call.payload.get('model') or ''}".strip()
+    name = f"{observation.operation} {observation.payload.get('model') or ''}".strip()
     return trace.get_tracer("azureai_core").start_span(name, kind=trace.SpanKind.CLIENT, attributes=attributes)
 
 
-def _finish(span: Any, call: Observation, error: BaseException | None) -> None:
+def _finish(span: Any, observation: Observation, error: BaseException | None) -> None:
     if span.is_recording():
-        _tell(span, call, error)
+        _record(span, observation, error)
     with _harmless():
         span.end()
     with _harmless():
-        _record_metrics(call, error)
+        _record_metrics(observation, error)
 
 
-def _tell(span: Any, call: Observation, error: BaseException | None) -> None:
+def _record(span: Any, observation: Observation, error: BaseException | None) -> None:
     with _harmless():
-        _describe(span, call)
+        _describe(span, observation)
     with _harmless():
         if os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").lower() == "true":
-            span.set_attributes(_content(call))
+            span.set_attributes(_content(observation))
     with _harmless():
         if error is not None and not isinstance(error, GeneratorExit):
             _mark_failed(span, error)
 
 
-def _describe(span: Any, call: Observation) -> None:
-    usage = call.usage or Usage()
+def _describe(span: Any, observation: Observation) -> None:
+    usage = observation.usage or Usage()
     counts = {
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.completion_tokens,
@@ -186,32 +192,36 @@ def _describe(span: Any, call: Observation) -> None:
         "reasoning.output_tokens": usage.reasoning_tokens,
     }
     found = {
-        "gen_ai.response.model": call.model,
-        "gen_ai.response.id": call.id,
-        "gen_ai.response.finish_reasons": (call.finish_reason,) if call.finish_reason else None,
-        "gen_ai.response.time_to_first_chunk": None if call.first_chunk is None else call.first_chunk - call.started,
-        **{f"gen_ai.usage.{name}": count for name, count in counts.items() if call.usage},
+        "gen_ai.response.model": observation.model,
+        "gen_ai.response.id": observation.id,
+        "gen_ai.response.finish_reasons": (observation.finish_reason,) if observation.finish_reason else None,
+        "gen_ai.response.time_to_first_chunk": None
+        if observation.first_chunk is None
+        else observation.first_chunk - observation.started,
+        **{f"gen_ai.usage.{name}": count for name, count in counts.items() if observation.usage},
     }
     span.set_attributes({name: value for name, value in found.items() if value is not None})
 
 
-def _content(call: Observation) -> dict[str, str]:
+def _content(observation: Observation) -> dict[str, str]:
     """What was asked and answered, as the conventions' lists of messages with parts."""
     from .json_text import to_json_text  # noqa: PLC0415  loaded on first use
 
-    text = call.payload.get("prompt") or call.payload.get("input")
-    messages = call.payload.get("messages") or [{"role": "user", "content": text}]
+    text = observation.payload.get("prompt") or observation.payload.get("input")
+    messages = observation.payload.get("messages") or [{"role": "user", "content": text}]
     asked = [{"role": message.get("role"), "parts": _parts(message)} for message in messages]
-    answered = {"role": "assistant", "parts": _said_parts(call), "finish_reason": call.finish_reason}
+    answered = {"role": "assistant", "parts": _answer_parts(observation), "finish_reason": observation.finish_reason}
     found = {"gen_ai.input.messages": asked, "gen_ai.output.messages": [answered]}
     return {name: to_json_text(_without_data(value)) for name, value in found.items()}
 
 
-def _said_parts(call: Observation) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": call.reasoning}] if call.reasoning else []
-    if call.text or not call.calls:
-        parts.append({"type": "text", "content": call.text})
-    calls = [{"id": c.id, "name": c.name or "", "arguments": c.arguments} for c in call.calls]
+def _answer_parts(observation: Observation) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = (
+        [{"type": "reasoning", "content": observation.reasoning}] if observation.reasoning else []
+    )
+    if observation.text or not observation.calls:
+        parts.append({"type": "text", "content": observation.text})
+    calls = [{"id": c.id, "name": c.name or "", "arguments": c.arguments} for c in observation.calls]
     return parts + [{"type": "tool_call", **c} for c in calls]
 
 
@@ -231,7 +241,7 @@ def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}]
     parts = [{"type": "text", "content": content}] if not isinstance(content, list) else list(content)
     calls = message.get("tool_calls") or ()
-    return parts + [{"type": "tool_call", "id": call.get("id"), **(call.get("function") or {})} for call in calls]
+    return parts + [{"type": "tool_call", "id": tool.get("id"), **(tool.get("function") or {})} for tool in calls]
 
 
 def _mark_failed(span: Any, error: BaseException) -> None:
@@ -260,16 +270,16 @@ def _instruments() -> tuple[Any, Any, Any]:
     )
 
 
-def _record_metrics(call: Observation, error: BaseException | None) -> None:
+def _record_metrics(observation: Observation, error: BaseException | None) -> None:
     duration, tokens, first_chunk = _instruments()
-    attributes = _attributes(call)
-    if call.model:
-        attributes["gen_ai.response.model"] = call.model
-    if call.first_chunk is not None:
-        first_chunk.record(call.first_chunk - call.started, attributes)
-    if call.usage:
-        tokens.record(call.usage.prompt_tokens, {**attributes, "gen_ai.token.type": "input"})
-        tokens.record(call.usage.completion_tokens, {**attributes, "gen_ai.token.type": "output"})
+    attributes = _attributes(observation)
+    if observation.model:
+        attributes["gen_ai.response.model"] = observation.model
+    if observation.first_chunk is not None:
+        first_chunk.record(observation.first_chunk - observation.started, attributes)
+    if observation.usage:
+        tokens.record(observation.usage.prompt_tokens, {**attributes, "gen_ai.token.type": "input"})
+        tokens.record(observation.usage.completion_tokens, {**attributes, "gen_ai.token.type": "output"})
     failed = error is not None and not isinstance(error, GeneratorExit)
     outcome = {"error.type": _error_type(error)} if failed and error is not None else {}
-    duration.record(time.perf_counter() - call.started, {**attributes, **outcome})
+    duration.record(time.perf_counter() - observation.started, {**attributes, **outcome})
