@@ -89,6 +89,11 @@ class AnswerReader:
         """What an error of httpx means to the caller."""
         where, why = self._base_url, self.masked(str(error)) or type(error).__name__
         proxy = self._clients.shown_proxy
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            return APIConnectionError(
+                f"{where} has a certificate that is not trusted here ({why}). Name a file with the certificate of its "
+                "authority in the environment variable SSL_CERT_FILE."
+            )
         if isinstance(error, httpx.ProxyError) or (proxy and isinstance(error, httpx.ConnectError)):
             return APIConnectionError(
                 f"{where} could not be reached through the proxy {proxy} ({why}). Check HTTP_PROXY, HTTPS_PROXY and "
@@ -100,11 +105,6 @@ class AnswerReader:
             )
         if isinstance(error, httpx.TimeoutException):
             return APITimeoutError(f"{where} did not answer in time ({why}). Raise timeout=, or ask for less at once.")
-        if "CERTIFICATE_VERIFY_FAILED" in why:
-            return APIConnectionError(
-                f"{where} has a certificate that is not trusted here ({why}). Name a file with the certificate of its "
-                "authority in the environment variable SSL_CERT_FILE."
-            )
         if isinstance(error, httpx.ConnectError):
             return APIConnectionError(f"{where} could not be reached ({why}). Check the endpoint URL and the network.")
         return APIConnectionError(f"The connection to {where} broke ({why}). Send the request again.")
@@ -153,7 +153,7 @@ class StreamReading(DeltaReader):
         super().__init__(response, decoder(), meta_of(response, call), reader.secrets)
         self._answers, self._call = reader, call
         self._first = b""
-        self._read_timeout: float | None = response.request.extensions["timeout"]["read"]
+        self._read_timeout: float | None = response.request.extensions.get("timeout", {}).get("read")
         self.is_whole = response.headers.get("content-type", "").startswith("application/json")
         """Whether this host does not stream: its whole answer is the one delta."""
 
@@ -213,10 +213,14 @@ class StreamReading(DeltaReader):
 
     def _stalled(self) -> APITimeoutError:
         error = APITimeoutError(
-            f"The stream from {self.source} stalled: no event for {self._read_timeout:g} s. "
+            f"The stream from {self.source} stalled: no event for {_seconds(self._read_timeout)}. "
             "What arrived is in .partial; raise timeout= if the model may think for longer."
         )
         return self.with_partial(error)
+
+
+def _seconds(timeout: float | None) -> str:
+    return "too long" if timeout is None else f"{timeout:g} s"
 
 
 def meta_of(response: httpx.Response, call: Call[Any]) -> ResponseMeta:

@@ -126,7 +126,8 @@ class InferenceClient:
     def stream(self, payload: Mapping[str, Any]) -> DeltaStream:
         """The answer in deltas; `completion` of what comes back is the whole of it once the stream is over.
 
-        Leaving the loop early closes the connection.
+        A loop over it that is left early closes the connection; a stream that is kept in a variable is closed by its
+        `close()` or a `with` block.
 
         Raises `StreamError` on an error inside the stream and `StreamInterruptedError` when it is cut, each with the
         `partial` answer; `APITimeoutError` when it stalls for longer than the read timeout.

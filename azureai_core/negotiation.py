@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -154,8 +155,16 @@ def amend(call: Call[Answer], error: APIStatusError, policy: UnsupportedParamete
     if policy != "drop" or not users:
         return None
     state.dropped |= users
-    warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=6)
+    warnings.warn(_dropped_text(call, users, error), UnsupportedParameterWarning, stacklevel=_callers_level())
     return call.without(users)
+
+
+def _callers_level() -> int:
+    """Which frame above `amend` is the first outside the core: the line that a warning is about."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("azureai_core."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _refused(call: Call[Any], error: APIStatusError) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Self
 
 from .types import Completion, Delta
 
@@ -24,7 +25,11 @@ def _no_completion() -> Completion:
 
 
 class DeltaStream(Iterator[Delta]):
-    """The deltas of an answer. Leaving the loop early, or `close()`, closes the connection."""
+    """The deltas of an answer.
+
+    The connection is closed when the answer ends, at `close()`, at the end of a `with` block, and when the stream is
+    dropped, as after a loop over `client.stream(…)` that is left early.
+    """
 
     __slots__ = ("_deltas", "_state")
 
@@ -37,6 +42,12 @@ class DeltaStream(Iterator[Delta]):
 
     def __next__(self) -> Delta:
         return next(self._deltas)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Closes the connection; a stream that is over is closed already."""
@@ -62,6 +73,12 @@ class AsyncDeltaStream(AsyncIterator[Delta]):
 
     async def __anext__(self) -> Delta:
         return await anext(self._deltas)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Closes the connection; a stream that is over is closed already."""

@@ -149,14 +149,15 @@ class ChatDecoder:
         self._body: Json = {}  # what the frames say beside their choices
         self._choice: Json = {}  # what they say of the first choice beside its delta
         self._message: Json = {}  # what deltas hold beside text, reasoning and calls
-        self._logprobs: list[Any] = []
+        self._logprobs: Json = {}
+        self._is_text = False  # whether choices have `text`, as those of text completions
         self._usage: Usage | None = None
         self._usage_given = False
         self.finish_reason: str | None = None
 
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
-        answer_id = frame.get("id") or None
+        answer_id = text_of(frame.get("id")) or None
         if answer_id and frame.get("model"):
             self._head = frame
         else:
@@ -209,7 +210,7 @@ class ChatDecoder:
         """The answer as far as it has come."""
         fields = _beside_the_message(self._choice) | _beside_the_text(self._message)
         if self._logprobs:
-            fields["logprobs"] = {**self._choice.get("logprobs", {}), "content": self._logprobs}
+            fields["logprobs"] = self._logprobs
         return Completion(
             content="".join(self._content),
             tool_calls=self._calls.calls(),
@@ -220,7 +221,7 @@ class ChatDecoder:
             request_id=meta.request_id,
             meta=meta,
             **{**fields, "refusal": "".join(self._refusal)},
-            **{**_body_fields(self._body), "model": self._head.get("model"), "id": self._head.get("id")},
+            **{**_body_fields(self._body), **{n: text_of(self._head.get(n)) or None for n in ("model", "id")}},
         )
 
     def _raw(self) -> Json:
@@ -234,8 +235,9 @@ class ChatDecoder:
                 {"id": c.id, "type": "function", "function": {"name": c.name or "", "arguments": c.arguments}}
                 for c in calls
             ]
-        logprobs = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
-        choice = {"index": 0, **self._choice, "message": message, **logprobs}
+        logprobs = {"logprobs": self._logprobs} if self._logprobs else {}
+        said = {"text": message["content"]} if self._is_text else {"message": message}
+        choice = {"index": 0, **self._choice, **said, **logprobs}
         return {**self._body, **names, "choices": [choice]}
 
     def _note_head(self, frame: Json) -> None:
@@ -249,9 +251,9 @@ class ChatDecoder:
         for name in _FILTERS:
             if choice.get(name):
                 self._choice[name] = _worst(mapping(self._choice.get(name)), mapping(choice[name]))
-        tokens = mapping(choice.get("logprobs")).get("content")
-        if isinstance(tokens, list):
-            self._logprobs += tokens
+        for name, value in mapping(choice.get("logprobs")).items():
+            if value is not None:
+                self._logprobs[name] = _added(self._logprobs.get(name), value)
 
     def _texts(self, choice: Json, delta: Json, finish: str | None) -> tuple[str, str]:
         """Content and reasoning of any delta."""
@@ -268,6 +270,7 @@ class ChatDecoder:
             thought, rest = self._think.flush()
             reasoning, content = reasoning + thought, content + rest
         if "text" in choice:
+            self._is_text = True
             content += text_of(choice["text"])
         self._keep(content, reasoning)
         return content, reasoning
@@ -327,14 +330,14 @@ def _joined(known: Any, new: Any) -> Any:
     if isinstance(known, list) and isinstance(new, list):
         return known + new
     if isinstance(known, dict) and isinstance(new, dict):
-        return {**known, **{name: _joined_text(known.get(name), value) for name, value in new.items()}}
+        return {**known, **{n: value if n == "id" else _added(known.get(n), value) for n, value in new.items()}}
     return new or known
 
 
-def _joined_text(known: Any, new: Any) -> Any:
-    if isinstance(known, list) and isinstance(new, list):
-        return known + new
-    return known + new if isinstance(known, str) and isinstance(new, str) and known != new else new
+def _added(known: Any, new: Any) -> Any:
+    both = (known, new)
+    joins = all(isinstance(value, str) for value in both) or all(isinstance(value, list) for value in both)
+    return known + new if joins else new
 
 
 def parse_delta(frame: Json) -> Delta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -65,7 +64,7 @@ def error_from_frame(frame: Mapping[str, Any], response: httpx.Response, *, secr
     """The exception for an `{"error": …}` frame inside a stream (E30)."""
     hidden = _hidden(response, secrets)
     clean = _without_secrets(response, hidden, content=b"")
-    details = read_body(json.loads(mask(json.dumps(frame), hidden)))
+    details = read_body(_masked(frame, hidden))
     request_id = request_id_of(clean.headers)
     message = f"The stream was stopped by an error: {details.message or 'no reason given'}"
     if details.content_filter:
@@ -75,6 +74,15 @@ def error_from_frame(frame: Mapping[str, Any], response: httpx.Response, *, secr
     error.code, error.body = details.code, details.body
     error.status_code = int(details.code) if details.code and details.code.isdigit() else None
     return error
+
+
+def _masked(value: Any, secrets: tuple[str, ...]) -> Any:
+    """A JSON value without the secrets in its texts."""
+    if isinstance(value, str):
+        return mask(value, secrets)
+    if isinstance(value, dict):
+        return {mask(name, secrets): _masked(item, secrets) for name, item in value.items()}
+    return [_masked(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def _hidden(response: httpx.Response, secrets: Iterable[str]) -> tuple[str, ...]:

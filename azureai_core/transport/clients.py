@@ -50,7 +50,7 @@ class Clients:
     def _new_sync(self) -> httpx.Client:
         transport = PoolTransport(**self._options())
         client = _Client(transport=transport, trust_env=False)
-        self._close_sync = finalize(self, client.close)
+        self._close_sync = finalize(self, transport.close)  # not the client, which a call may still need to retry
         return client
 
     async def current(self) -> httpx.AsyncClient:
@@ -63,7 +63,7 @@ class Clients:
         made = self._by_loop.get(loop)
         if made is None:
             transport = AsyncPoolTransport(**self._options())
-            made = _LoopClient(_AsyncClient(transport=transport, trust_env=False))
+            made = _LoopClient(_AsyncClient(transport=transport, trust_env=False), transport)
             with self._lock:
                 for old in [old for old in self._by_loop if old.is_closed()]:
                     del self._by_loop[old]
@@ -138,19 +138,19 @@ class _LoopClient:
     that) and when one of them is garbage-collected. So the closing stands in a generator that waits for just that.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, transport: AsyncPoolTransport) -> None:
         self.client = client
-        self.closer = _close_with_loop(client)
+        self.closer = _close_with_loop(transport)  # not the client, which a call may still need to retry
 
     async def arm(self) -> None:
         await self.closer.__anext__()
 
 
-async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+async def _close_with_loop(transport: AsyncPoolTransport) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        await client.aclose()
+        await transport.aclose()
 
 
 def _check_open(client: httpx.Client | httpx.AsyncClient, name: str) -> None:

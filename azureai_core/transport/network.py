@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import httpcore
@@ -110,7 +110,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
     """Opens connections in the running event loop."""
 
     def __init__(self) -> None:
-        self._streams: WeakSet[AsyncioStream] = WeakSet()
+        self._connections: WeakSet[_Incoming] = WeakSet()
 
     async def connect_tcp(
         self,
@@ -130,9 +130,8 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         with _CONNECTING:
             async with asyncio.timeout(timeout):
                 _, protocol = await loop.create_connection(_Incoming, host, port, local_addr=local)
-        stream = AsyncioStream(protocol)
-        self._streams.add(stream)
-        return stream
+        self._connections.add(protocol)  # which its transport holds for as long as it is open
+        return AsyncioStream(protocol)
 
     async def sleep(self, seconds: float) -> None:
         """Waits."""
@@ -140,8 +139,8 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
 
     def abort(self) -> None:
         """Cuts all connections at once."""
-        for stream in list(self._streams):
-            stream.abort()
+        for connection in list(self._connections):
+            connection.transport.abort()
 
 
 class _Incoming(asyncio.Protocol):
@@ -161,8 +160,7 @@ class _Incoming(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the connection; called once more when it is encrypted."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # other loops have classes of their own
 
     def data_received(self, data: bytes) -> None:
         """Keeps the bytes; takes no more from the network while much waits here."""
@@ -270,11 +268,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         return self
 
     async def aclose(self) -> None:
-        """Closes the connection, letting what was written go out."""
-        self._incoming.transport.close()
-
-    def abort(self) -> None:
-        """Cuts the connection now."""
+        """Closes the connection at once: what is left to send would go to somebody who does not read it."""
         self._incoming.transport.abort()
 
     def get_extra_info(self, info: str) -> Any:

@@ -107,7 +107,10 @@ class PoolTransport(httpx.BaseTransport):
         except BaseException:
             self._slots.release()
             raise
-        response.stream = Body(response.stream, partial(self._release, connection))
+        _without_location(response)
+        response.stream = body = Body(response.stream, partial(self._release, connection))
+        if response.is_closed:  # read already, by what stands in httpx's place: nobody would close it again
+            body.close()
         return response
 
     def _send(self, request: httpx.Request) -> tuple[CoreConnection | HttpxConnection, httpx.Response]:
@@ -172,7 +175,10 @@ class AsyncPoolTransport(httpx.AsyncBaseTransport):
         except BaseException:
             self._slots.release()
             raise
-        response.stream = AsyncBody(response.stream, partial(self._release, connection))
+        _without_location(response)
+        response.stream = body = AsyncBody(response.stream, partial(self._release, connection))
+        if response.is_closed:  # read already, by what stands in httpx's place: nobody would close it again
+            await body.aclose()
         return response
 
     async def _wait_for_slot(self, seconds: float | None) -> None:
@@ -229,6 +235,12 @@ class AsyncPoolTransport(httpx.AsyncBaseTransport):
 def _context_for(url: httpx.URL, proxy: str | None) -> ssl.SSLContext | None:
     """The TLS context of a connection; none where nothing on the way is encrypted."""
     return ssl_context() if url.scheme == "https" or (proxy or "").startswith("https:") else None
+
+
+def _without_location(response: httpx.Response) -> None:
+    """Redirects are not followed; httpx would build the next request all the same, and fail where it cannot."""
+    if response.is_redirect:
+        response.headers.pop("location", None)
 
 
 def _with_query(request: httpx.Request, query: str) -> httpx.Request:
