@@ -157,7 +157,9 @@ class ChatDecoder:
 
     def parse(self, frame: Json) -> Delta:
         """The delta of one frame; an empty one for frames without output, such as filter annotations."""
-        answer_id = text_of(frame.get("id")) or None
+        answer_id = frame.get("id")
+        if not answer_id or type(answer_id) is not str:
+            answer_id = None
         if answer_id and frame.get("model"):
             self._head = frame
         else:

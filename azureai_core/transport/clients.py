@@ -49,7 +49,7 @@ class Clients:
 
     def _new_sync(self) -> httpx.Client:
         transport = PoolTransport(**self._options())
-        client = _Client(transport=transport, trust_env=False)
+        client = _Client(transport=transport, trust_env=False, auth=_SIGNED)
         self._close_sync = finalize(self, transport.close)  # not the client, which a call may still need to retry
         return client
 
@@ -63,7 +63,7 @@ class Clients:
         made = self._by_loop.get(loop)
         if made is None:
             transport = AsyncPoolTransport(**self._options())
-            made = _LoopClient(_AsyncClient(transport=transport, trust_env=False), transport)
+            made = _LoopClient(_AsyncClient(transport=transport, trust_env=False, auth=_SIGNED), transport)
             with self._lock:
                 for old in [old for old in self._by_loop if old.is_closed()]:
                     del self._by_loop[old]
@@ -117,6 +117,8 @@ class _NoCookies(httpx.Cookies):
 
 
 _NO_COOKIES = _NoCookies()
+_SIGNED = httpx.Auth()
+"""Adds nothing: requests are signed before. Without it, httpx looks for a password in the URL of each."""
 
 
 class _Client(httpx.Client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from azureai_core import APIConnectionError, ConfigurationError, InferenceClient, RetryPolicy
@@ -113,3 +114,13 @@ def test_a_client_of_httpx2_is_refused():
         pytest.raises(ConfigurationError, match=r"http_client is a client of httpx2.*httpx\.Client"),
     ):
         InferenceClient(REMOTE, KEY, http_client=own)
+
+
+def test_an_untrusted_certificate_is_named_behind_a_proxy_too(monkeypatch):
+    """A company's proxy that opens TLS is where most of them come from."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    executor = client_for()._executor()
+    executor.clients.sync()
+    error = executor._reader.connection_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"))
+
+    assert "SSL_CERT_FILE" in str(error)
