@@ -113,6 +113,7 @@ def reset_deployments() -> None:
 
 
 def _after_fork() -> None:
+    """In the child: a thread that held one of the locks is not there to release it."""
     global _states_lock  # noqa: PLW0603
     _states_lock = Lock()
     for state in _states.values():

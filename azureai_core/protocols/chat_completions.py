@@ -24,7 +24,7 @@ def parse_completion(body: Json, choice: int = 0, meta: ResponseMeta = NO_META) 
     """The answer of a chat or text completion, with choice number `choice` as its first."""
     picked = pick_choice(body, choice)
     choices = dicts(body.get("choices"))
-    others = sorted_choices([item for item in choices if item is not picked]) if len(choices) > 1 else ()
+    others = _sorted_choices([item for item in choices if item is not picked]) if len(choices) > 1 else ()
     return Completion(
         **_choice_fields(picked or {}),
         others=tuple(Choice(**_choice_fields(other)) for other in others),
@@ -46,7 +46,7 @@ def pick_choice(body: Json, wanted: int = 0) -> Json | None:
     return None
 
 
-def sorted_choices(choices: list[Json]) -> list[Json]:
+def _sorted_choices(choices: list[Json]) -> list[Json]:
     """The choices by their `index`; as they stand where one has none."""
     if all(isinstance(choice.get("index"), int) for choice in choices):
         return sorted(choices, key=lambda choice: int(choice["index"]))
@@ -340,11 +340,6 @@ def _added(known: Any, new: Any) -> Any:
     both = (known, new)
     joins = all(isinstance(value, str) for value in both) or all(isinstance(value, list) for value in both)
     return known + new if joins else new
-
-
-def parse_delta(frame: Json) -> Delta:
-    """The delta of a frame that stands alone."""
-    return ChatDecoder().parse(frame)
 
 
 def holds_choice(body: Json) -> bool:

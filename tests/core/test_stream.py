@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azureai_core import ResponseMeta
-from azureai_core.protocols.chat_completions import ChatDecoder, parse_delta
+from azureai_core.protocols.chat_completions import ChatDecoder
 from azureai_core.protocols.stream import DeltaReader
 from azureai_core.protocols.tool_calls import CallAssembler
 from fakes import DONE, USAGE, delta, frame, gathered
@@ -93,8 +93,8 @@ def test_text_beside_a_delta_is_not_lost():
 
 
 def test_a_delta_that_stands_alone():
-    """`parse_delta` reads one frame without what came before."""
-    assert parse_delta({"choices": [{"delta": {"content": "a"}}]}).content == "a"
+    """A decoder of its own reads one frame without what came before."""
+    assert ChatDecoder().parse({"choices": [{"delta": {"content": "a"}}]}).content == "a"
 
 
 ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
